@@ -1,0 +1,1 @@
+"""The first floor: verbs, one room per stage."""

@@ -1,0 +1,1 @@
+"""The corridor: what every room uses and no room owns."""
