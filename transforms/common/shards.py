@@ -82,15 +82,17 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, batches: beam.PCollection) -> Written:
         """Cut by range, gather, write."""
+        cut = batches | "Cut by range" >> beam.ParDo(_Cut(self)).with_outputs("ledger", main="cut")
+        pieces, entered = cut.cut, cut.ledger
+        pieces.element_type, entered.element_type = tuple[str, self.noun], LedgerBatch
         done = (
-            batches
-            | "Cut by range" >> beam.ParDo(_Cut(self))
+            pieces
             | "Gather" >> beam.GroupByKey()
             | "Write" >> beam.ParDo(_Write(self)).with_outputs("rejects", "ledger", main="shards")
         )
-        shards, rejects, ledger = done.shards, done.rejects, done.ledger
-        shards.element_type, rejects.element_type, ledger.element_type = ShardReference, RejectBatch, LedgerBatch
-        return Written(shards, rejects, ledger)
+        shards, rejects, left = done.shards, done.rejects, done.ledger
+        shards.element_type, rejects.element_type, left.element_type = ShardReference, RejectBatch, LedgerBatch
+        return Written(shards, rejects, (entered, left) | "Ledger" >> beam.Flatten())
 
 
 class _Cut(beam.DoFn):  # type: ignore[misc]
@@ -99,8 +101,14 @@ class _Cut(beam.DoFn):  # type: ignore[misc]
         self._shards = settings.shards
         self._by = settings.by
         self._partition = tuple(settings.partition)
+        self._unique = settings.unique
+        self._stage = settings.stage
+        self._unit = settings.unit
+        self._variety = settings.variety
 
-    def process(self, batch: Batch) -> Iterable[tuple[str, Any]]:
+    def process(self, batch: Batch) -> Iterable[Any]:
+        if self._unique:
+            yield beam.pvalue.TaggedOutput("ledger", ledger_entries(self._stage, self._unit, "in", batch, self._variety))
         ranges = buckets_of(batch.column(self._by), self._shards)
         values = [batch.texts(name) for name in self._partition]
         folders = np.array(["-".join(parts) for parts in zip(*values, strict=True)] if values else [""] * len(batch))
@@ -109,9 +117,6 @@ class _Cut(beam.DoFn):  # type: ignore[misc]
                 rows = np.flatnonzero((folders == folder) & (ranges == number))
                 name = f"part-{number:05d}-of-{self._shards:05d}.parquet"
                 yield f"{folder}/{name}" if folder else name, batch.take(rows)
-
-    def infer_output_type(self, input_type: Any) -> Any:
-        return tuple[str, self._noun]  # type: ignore[name-defined]
 
 
 class _Write(beam.DoFn):  # type: ignore[misc]
