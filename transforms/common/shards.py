@@ -84,7 +84,7 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
         """Cut by range, gather, write."""
         cut = batches | "Cut by range" >> beam.ParDo(_Cut(self)).with_outputs("ledger", main="cut")
         pieces, entered = cut.cut, cut.ledger
-        pieces.element_type, entered.element_type = tuple[str, self.noun], LedgerBatch
+        pieces.element_type, entered.element_type = beam.typehints.KV[str, self.noun], LedgerBatch
         done = (
             pieces
             | "Gather" >> beam.GroupByKey()
