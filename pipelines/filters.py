@@ -1,0 +1,363 @@
+"""Stages alone, on plain files: Unix filters with the same code under them as the runs.
+
+Text goes in and out as UTF-8, byte for byte: bytes that are no UTF-8 pass through where a line is printed
+again, and models read the replacement character in their place.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
+
+import msgspec
+
+from schemas.errors import SettingsError
+from schemas.table import UNDETERMINED
+
+_LINES = "lines of UTF-8 from files or, without any, from standard input"
+
+
+def add_commands(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the filters to the command line."""
+    _add_extract(commands, command)
+    _add_segment(commands, command)
+    _add_identify(commands, command)
+    _add_pair(commands, command)
+    _add_align(commands, command)
+    _add_score(commands, command)
+
+
+def _add_extract(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    added = command(
+        commands,
+        "extract",
+        _extract,
+        "web pages -> JSON lines: url, title, text, language hint, alternates",
+        """\
+Take the main text out of web pages. One JSON object a page: file, url, title, text (blocks
+separated by newlines), language (as the page declares it), alternates (the same page in other
+languages), licence. A page without main text has an `error` in place of the text.
+
+example:
+  isogloss extract page.html other.html | jq -r .text
+""",
+    )
+    added.add_argument("pages", nargs="*", metavar="PAGE", help="HTML files; standard input when none is given")
+    added.add_argument("--url", help="address of the page, for relative links (one page only)")
+
+
+def _extract(options: argparse.Namespace) -> int:
+    from schemas.errors import RecordError
+    from transforms.read import extract_page
+
+    if options.url and len(options.pages) > 1:
+        raise SettingsError("--url goes with one page")
+    failed = 0
+    for path in options.pages or ["-"]:
+        body = sys.stdin.buffer.read() if path == "-" else _read_file(path)
+        row: dict[str, Any] = {"file": path, "url": options.url}
+        try:
+            found = extract_page(body, url=options.url)
+            row |= {
+                "url": found.url if getattr(found, "url", None) else options.url,
+                "title": found.title,
+                "text": found.text,
+                "language": found.language_hint,
+                "alternates": [{"tag": tag, "url": url} for tag, url in found.alternates],
+                "licence": found.licence,
+            }
+        except RecordError as error:
+            row["error"] = str(error)
+            failed += 1
+        _write(msgspec.json.encode(row).decode("utf-8"))
+    return 1 if failed and failed == len(options.pages or ["-"]) else 0
+
+
+def _add_segment(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    added = command(
+        commands,
+        "segment",
+        _segment,
+        "text -> one sentence a line",
+        """\
+Cut text into sentences, one a line. The rules are those of the variety, or of its standard
+language where the variety has none. A line break always ends a sentence; lines without any text
+give nothing.
+
+example:
+  isogloss segment --variety gsw < text.txt
+""",
+    )
+    added.add_argument("files", nargs="*", metavar="FILE", help=_LINES)
+    added.add_argument("--variety", metavar="TAG", help="BCP 47 tag or alias of the text's variety")
+
+
+def _segment(options: argparse.Namespace) -> None:
+    from transforms.segment import split_sentences
+
+    variety = _known_variety(options.variety) if options.variety else None
+    for line in _lines(options.files):
+        for start, end in split_sentences(_clean(line), variety):
+            _write(line[start:end])
+
+
+def _add_identify(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    added = command(
+        commands,
+        "identify",
+        _identify,
+        "lines -> variety, probability, line",
+        """\
+Identify the variety of every line. Prints: tag TAB probability TAB line; with --top N, N tags and
+probabilities before the line. `und` stands for: not determined.
+
+examples:
+  isogloss identify < lines.txt
+  isogloss identify --expect lij,it --top 2 lines.txt
+  isogloss identify --model lid.176.ftz < lines.txt
+""",
+    )
+    added.add_argument("files", nargs="*", metavar="FILE", help=_LINES)
+    added.add_argument("--model", default="embedded", help="a fastText .bin or .ftz; by default the package's own")
+    added.add_argument("--expect", metavar="TAGS", help="varieties that can occur, separated by commas")
+    added.add_argument("--top", type=int, default=1, metavar="N", help="how many varieties to print (default 1)")
+
+
+def _identify(options: argparse.Namespace) -> None:
+    from transforms.identify import identify_lines
+
+    expected = tuple(_known_variety(tag) for tag in options.expect.split(",")) if options.expect else ()
+    for lines in _chunks(_lines(options.files)):
+        found = identify_lines([_clean(line) for line in lines], model=options.model, expected=expected, top=options.top)
+        for line, candidates in zip(lines, found, strict=True):
+            shown = [(tag, f"{probability:.4f}") for tag, probability in candidates[: options.top]]
+            shown += [(UNDETERMINED, "0.0000")] * (options.top - len(shown))
+            _write("\t".join([*(value for pair in shown for value in pair), line]))
+
+
+def _add_pair(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    added = command(
+        commands,
+        "pair",
+        _pair,
+        "two files of lines -> mined pairs",
+        """\
+Find the lines of two files that say the same, by margin (Artetxe and Schwenk 2019). Prints:
+score TAB source line TAB target line (counted from 1) TAB source TAB target, best first.
+A line that stands twice is used once, at its first place; empty lines are left out.
+
+examples:
+  isogloss pair ligurian.txt italian.txt > pairs.tsv
+  isogloss pair --retrieval intersect --threshold 1.1 a.txt b.txt
+""",
+    )
+    added.add_argument("source", help="file of lines")
+    added.add_argument("target", help="file of lines")
+    added.add_argument("--encoder", default="ngram", help="ngram (default) or laser")
+    added.add_argument("--model", default="", help="the encoder's model: a path, or a name such as laser2")
+    added.add_argument("--source-variety", metavar="TAG", help="variety of the source, for encoders that ask")
+    added.add_argument("--target-variety", metavar="TAG", help="variety of the target")
+    added.add_argument("--k", type=int, default=4, help="neighbours that the margin looks at (default 4)")
+    added.add_argument("--margin", default="ratio", choices=("ratio", "distance", "absolute"))
+    added.add_argument(
+        "--retrieval", default="max", choices=("forward", "backward", "intersect", "max", "union"), help="default max: 1-1"
+    )
+    added.add_argument("--threshold", type=float, help="least margin; by default the encoder's own")
+
+
+def _pair(options: argparse.Namespace) -> None:
+    from transforms.embed import EmbedSettings, embed_lines
+    from transforms.mine import MineSettings, default_threshold, mine_vectors
+    from transforms.normalize import normalize_text
+
+    sides = []
+    for path in (options.source, options.target):
+        lines = list(_lines([path]))
+        first: dict[str, int] = {}
+        for number, line in enumerate(lines):
+            key = normalize_text(_clean(line))[0].strip()
+            if key:
+                first.setdefault(key, number)
+        sides.append((lines, list(first), list(first.values())))
+    (source_lines, source_texts, source_numbers), (target_lines, target_texts, target_numbers) = sides
+    embed = _settings(EmbedSettings, encoder=options.encoder, model=options.model)
+    mine = _settings(
+        MineSettings, k=options.k, margin=options.margin, retrieval=options.retrieval, threshold=options.threshold
+    )
+    source, target = embed_lines(
+        source_texts,
+        target_texts,
+        embed,
+        source_variety=options.source_variety,
+        target_variety=options.target_variety,
+    )
+    if mine.threshold is None:
+        mine = msgspec.structs.replace(mine, threshold=default_threshold(options.encoder, options.margin))
+    found = mine_vectors(source, target, mine)
+    rows = zip(found.margin, found.source, found.target, strict=True)
+    for score, i, j in sorted(rows, key=lambda row: (-row[0], row[1], row[2])):
+        a, b = source_numbers[i], target_numbers[j]
+        _write(f"{score:.4f}\t{a + 1}\t{b + 1}\t{source_lines[a]}\t{target_lines[b]}")
+
+
+def _add_align(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    added = command(
+        commands,
+        "align",
+        _align,
+        "pairs -> word links (Pharaoh)",
+        """\
+Link the words of sentence pairs. Reads source TAB target (further columns before them, as
+`isogloss pair` prints, are skipped). Prints Pharaoh links, i-j counted from 0, a line a pair; with
+--probabilities i-j:p. The association aligner learns from the very pairs that it is given: the
+more, the better.
+
+examples:
+  isogloss align pairs.tsv > pairs.pharaoh
+  isogloss align --aligner simalign --model bert --method itermax --probabilities pairs.tsv
+""",
+    )
+    added.add_argument("pairs", nargs="?", default="-", metavar="PAIRS", help="TSV file; standard input when not given")
+    added.add_argument("--aligner", default="association", help="association (default) or simalign")
+    added.add_argument("--model", default="", help="simalign: a Hugging Face model folder or name")
+    added.add_argument("--method", default="", help="simalign: inter, itermax or mwmf")
+    added.add_argument("--tokenized", action="store_true", help="words are separated by spaces already")
+    added.add_argument("--tokens", action="store_true", help="print the words of both sides before the links")
+    added.add_argument("--probabilities", action="store_true", help="print i-j:p")
+
+
+def _align(options: argparse.Namespace) -> None:
+    from transforms.align import AlignSettings, align_pairs
+
+    chosen = {"aligner": options.aligner} | {
+        name: value for name in ("model", "method") if (value := getattr(options, name))
+    }
+    settings = _settings(AlignSettings, **chosen)
+    pairs = [(_clean(a), _clean(b)) for a, b in _pairs(options.pairs)]
+    for found in align_pairs(pairs, settings, tokenized=options.tokenized):
+        links = " ".join(
+            f"{link.source}-{link.target}:{link.probability:.4f}"
+            if options.probabilities and link.probability is not None
+            else f"{link.source}-{link.target}"
+            for link in found.links
+        )
+        words = f"{' '.join(found.source_tokens)}\t{' '.join(found.target_tokens)}\t" if options.tokens else ""
+        _write(words + links)
+
+
+def _add_score(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    added = command(
+        commands,
+        "score",
+        _score,
+        "pairs -> a table of scores",
+        """\
+Score sentence pairs. Reads source TAB target (further columns before them are skipped). Prints a
+TSV with a header: every score, then source and target; an empty field means: not known. What a
+score means, its range and which end is good: `isogloss score --list`, docs/scores.md.
+
+examples:
+  isogloss score pairs.tsv > scores.tsv
+  isogloss score --scores length_ratio,number_agreement pairs.tsv
+""",
+    )
+    added.add_argument("pairs", nargs="?", default="-", metavar="PAIRS", help="TSV file; standard input when not given")
+    added.add_argument("--scores", metavar="NAMES", help="which scores, separated by commas (default all)")
+    added.add_argument("--source-variety", metavar="TAG", default=UNDETERMINED)
+    added.add_argument("--target-variety", metavar="TAG", default=UNDETERMINED)
+    added.add_argument("--list", action="store_true", help="list the scores and what they mean")
+
+
+def _score(options: argparse.Namespace) -> None:
+    from transforms.score import score_fields, score_pairs
+
+    if options.list:
+        for spec in score_fields():
+            about = {key.decode(): value.decode() for key, value in spec.metadata.items()}
+            _write(f"{spec.name}\t{about['range']}\t{about['better']}\t{about['meaning']}")
+        return
+    pairs = list(_pairs(options.pairs))
+    names = tuple(options.scores.split(",")) if options.scores else ()
+    table = score_pairs(
+        [(_clean(a), _clean(b)) for a, b in pairs],
+        names,
+        source_variety=options.source_variety,
+        target_variety=options.target_variety,
+    )
+    _write("\t".join([*table.column_names, "source", "target"]))
+    columns = [column.to_pylist() for column in table.columns]
+    for i, (source, target) in enumerate(pairs):
+        values = ["" if column[i] is None else f"{column[i]:.4f}" for column in columns]
+        _write("\t".join([*values, source, target]))
+
+
+def _settings(kind: type, **values: Any) -> Any:
+    try:
+        return msgspec.convert({name: value for name, value in values.items() if value is not None}, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _known_variety(name: str) -> str:
+    from schemas.variety import find
+
+    variety = find(name.strip())
+    if variety is None:
+        raise SettingsError(f"the variety {name!r} is not in the registry", cure="See `isogloss varieties`.")
+    return variety.tag
+
+
+def _read_file(path: str) -> bytes:
+    from transforms.common import files
+
+    try:
+        return files.read_bytes(path)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise SettingsError(f"there is no file {path!r}") from error
+
+
+def _lines(paths: Sequence[str]) -> Iterator[str]:
+    """Read lines: only a newline ends one, a byte order mark is dropped, other bytes are kept as they are."""
+    for path in paths or ["-"]:
+        if path == "-":
+            yield from _lines_of(sys.stdin.buffer)
+            continue
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123 -- the same for a path as the shell gave it
+                yield from _lines_of(file)
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise SettingsError(f"there is no file {path!r}") from error
+
+
+def _lines_of(file: Any) -> Iterator[str]:
+    for number, line in enumerate(file):
+        data = line.removesuffix(b"\n").removesuffix(b"\r")
+        yield (data.removeprefix(b"\xef\xbb\xbf") if number == 0 else data).decode("utf-8", "surrogateescape")
+
+
+def _pairs(path: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(_lines([path]), start=1):
+        columns = line.split("\t")
+        if len(columns) < 2:
+            raise SettingsError(f"{path}, line {number}: expected source TAB target, got {line[:60]!r}")
+        yield columns[-2], columns[-1]
+
+
+def _chunks(lines: Iterator[str], size: int = 8192) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for line in lines:
+        chunk.append(line)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _clean(line: str) -> str:
+    """Give the text that models may read: undecodable bytes become the replacement character, one for one."""
+    return line if line.isascii() else "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in line)
+
+
+def _write(line: str, file: TextIO | None = None) -> None:
+    (file or sys.stdout).buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")

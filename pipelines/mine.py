@@ -1,0 +1,64 @@
+"""mine: sentences -> vectors -> pairs, with links between their words and with scores."""
+
+import apache_beam as beam
+
+from pipelines.run import Run, digest_of
+from schemas.pair import PAIR, PairBatch
+from schemas.sentence import SentenceBatch
+from transforms.align import Align
+from transforms.common.checkpoint import FinishCheckpoint, shard_references
+from transforms.common.shards import ReadShards, WriteShards
+from transforms.embed import Embed
+from transforms.mine import Mine, Select
+from transforms.score import Score
+
+
+def mine(run: Run) -> None:
+    """Select, embed, mine, align, score.
+
+    Raises:
+        SettingsError: there are no sentences yet, or a model that is none.
+    """
+    configuration = run.configuration
+    sentences = configuration.folder("sentences")
+    pairs = configuration.corpus.wanted_pairs()
+    varieties = tuple(sorted({tag for sides in pairs for tag in sides}))
+    plan = run.plan(
+        "pairs",
+        "pair",
+        int(PAIR.metadata[b"isogloss.version"]),
+        {
+            "pairs": [list(sides) for sides in pairs],
+            "embed": configuration.embed,
+            "mine": configuration.mine,
+            "align": configuration.align,
+            "score": configuration.score,
+            "shards": configuration.corpus.shards,
+        },
+        {"sentences": digest_of(sentences, "prepare") if not run.dry_run else ""},
+    )
+
+    def build(pipeline: beam.Pipeline) -> None:
+        selected = (
+            pipeline
+            | "sentences" >> beam.Create(shard_references(sentences))
+            | "read sentences" >> ReadShards(noun=SentenceBatch)
+            | "select" >> Select(settings=configuration.mine, varieties=varieties)
+        )
+        embedded = selected.made | "embed" >> Embed(settings=configuration.embed, folder=configuration.folder("vectors"))
+        mined = embedded.blocks | "mine" >> Mine(
+            settings=configuration.mine, pairs=pairs, folder=configuration.folder("vectors")
+        )
+        aligned = mined.pairs | "align" >> Align(settings=configuration.align, folder=plan.folder)
+        scored = aligned.made | "score" >> Score(settings=configuration.score)
+        written = scored.made | "write pairs" >> WriteShards(
+            noun=PairBatch, folder=plan.folder, shards=configuration.corpus.shards, by="pair_id", order=("pair_id",)
+        )
+        stages = (selected, embedded, mined, aligned, scored)
+        {
+            "shards": written.shards,
+            "rejects": tuple(s.rejects for s in stages) | "pair rejects" >> beam.Flatten(),
+            "ledger": tuple(s.ledger for s in stages) | "pair ledger" >> beam.Flatten(),
+        } | "finish pairs" >> FinishCheckpoint(plan=plan)
+
+    run.execute("mine", [plan], build)
