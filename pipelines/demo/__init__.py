@@ -1,0 +1,1 @@
+"""The demo: a small real web site made of sentences with known answers, and what is measured against them."""
