@@ -21,10 +21,12 @@ class Result(Generic[Made]):
     Attributes:
         made: what goes on.
         rejects: what does not; one a record that went in and has nothing in `made`.
+        ledger: further entries, of a unit that the function counts itself (segment's sentences); None for none.
     """
 
     made: Made
     rejects: RejectBatch
+    ledger: LedgerBatch | None = None
 
 
 def ledger_entries(stage: str, unit: str, outcome: str, batch: Batch, variety: str) -> LedgerBatch:

@@ -89,6 +89,8 @@ class _RunBatch(beam.DoFn):  # type: ignore[misc]
         else:
             entries.append(ledger_entries(self._stage, self._unit, "out", result.made, self._made_variety))
         entries.append(reject_entries(result.rejects))
+        if result.ledger is not None:
+            entries.append(result.ledger)
         count(self._stage, f"{self._unit}s", len(batch))
         count(self._stage, "rejects", len(result.rejects))
         yield from result.made.pieces()

@@ -1,7 +1,7 @@
 """normalize: documents -> documents. Repairs what is broken, keeps the text as found and the way back to it."""
 
+from transforms.common.edits import found_span, replay
 from transforms.normalize.clean import normalize_text
-from transforms.normalize.edits import found_span, replay
 from transforms.normalize.settings import NormalizeSettings
 from transforms.normalize.stage import Normalize
 

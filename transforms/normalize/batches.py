@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
 
-from schemas.document import EDIT, DocumentBatch
+from schemas.document import DocumentBatch
 from schemas.reject import RejectBatch
 from transforms.common.accounting import Result
+from transforms.common.edits import Edits, edit_lists, no_edits
 from transforms.normalize.clean import is_clean, normalize_text
-from transforms.normalize.edits import Edits, no_edits
 from transforms.normalize.settings import NormalizeSettings
 
 
@@ -35,11 +34,3 @@ class NormalizeDocuments:
             documents.replace(normalized=pa.array(normalized, pa.string()), edits=edit_lists(edits)),
             RejectBatch.empty(),
         )
-
-
-def edit_lists(edits: list[Edits]) -> pa.ListArray:
-    """Make the column of edits from the edits of each document."""
-    rows = np.concatenate([no_edits(), *edits]).astype(np.int32)
-    offsets = np.concatenate([[0], np.cumsum([len(changed) for changed in edits])]).astype(np.int32)
-    structs = pa.StructArray.from_arrays([pa.array(column) for column in rows.T], fields=list(EDIT))
-    return pa.ListArray.from_arrays(pa.array(offsets), structs)

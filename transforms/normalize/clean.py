@@ -27,7 +27,8 @@ from functools import cache
 import ftfy
 from ftfy import chardata, fixes
 
-from transforms.normalize.edits import Edits, Row, as_edits, compose, difference, no_edits, substitutions
+from transforms.common.edits import Edits, no_edits
+from transforms.normalize.edits import Row, as_edits, compose, difference, substitutions
 from transforms.normalize.settings import NormalizeSettings
 
 _ROUNDS = 16
@@ -82,7 +83,7 @@ def normalize_text(text: str, settings: NormalizeSettings | None = None) -> tupl
         settings: what to repair.
 
     Returns:
-        The normalized text, and the edits that lead to it: (n, 4), see `transforms.normalize.edits`.
+        The normalized text, and the edits that lead to it: (n, 4), see `transforms.common.edits`.
 
     Example:
         >>> normalize_text("perch\u00c3\u00a9  no?")[0]

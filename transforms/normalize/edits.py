@@ -1,8 +1,6 @@
-"""Edits: the stretches where two texts differ, so that every span of one has its span in the other.
+"""Make edits: of substitutions, of two steps one after the other, of two versions of a line.
 
-An edit is a row (start, end, normalized_start, normalized_end): `found[start:end]` became
-`normalized[normalized_start:normalized_end]`; all other characters are the same in both. Rows are in order
-and do not overlap on either side. `schemas.document.EDIT` is their place in the table.
+What an edit is stands in `transforms.common.edits`.
 """
 
 import re
@@ -10,10 +8,8 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-Edits = NDArray[np.int64]
-"""(n, 4) int64: start, end, normalized_start, normalized_end, in code points."""
+from transforms.common.edits import Edits
 
 Row = tuple[int, int, int, int]
 
@@ -22,60 +18,9 @@ _DIFF_CELLS = 250_000
 """Most cells of the table that a comparison by characters may need; larger stretches become one edit."""
 
 
-def no_edits() -> Edits:
-    """Give the edits of two equal texts."""
-    return np.zeros((0, 4), dtype=np.int64)
-
-
 def as_edits(rows: Sequence[Row]) -> Edits:
     """Make edits from rows in order."""
     return np.array(rows, dtype=np.int64).reshape(-1, 4)
-
-
-def replay(found: str, normalized: str, edits: ArrayLike) -> str:
-    """Make the normalized text from the text as found and what the edits put in, taken from `normalized`.
-
-    The result equals `normalized` exactly when the edits are right: that is what this function is for.
-    """
-    parts, at = [], 0
-    for start, end, normalized_start, normalized_end in np.asarray(edits, dtype=np.int64).reshape(-1, 4).tolist():
-        parts += [found[at:start], normalized[normalized_start:normalized_end]]
-        at = end
-    return "".join([*parts, found[at:]])
-
-
-def found_span(edits: ArrayLike, start: ArrayLike, end: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    r"""Map spans of the normalized text to spans of the text as found.
-
-    A bound within an edit takes the whole edit in. What was deleted at the very edge of a span stays out of
-    it. Both bounds are monotone: spans in order stay in order, and spans that do not share an edit do not
-    overlap.
-
-    Args:
-        edits: (n, 4), as above.
-        start: (m,) first characters of the spans in the normalized text.
-        end: (m,) one past their last characters, `start <= end`.
-
-    Returns:
-        (m,) starts and (m,) ends in the text as found, int64.
-
-    Example:
-        >>> found_span([(2, 3, 2, 2)], [0, 2], [2, 4])  # "o b" with a soft hyphen before the b
-        (array([0, 3]), array([2, 5]))
-    """
-    rows = np.asarray(edits, dtype=np.int64).reshape(-1, 4)
-    starts, ends = np.atleast_1d(np.asarray(start, dtype=np.int64)), np.atleast_1d(np.asarray(end, dtype=np.int64))
-    if len(rows) == 0:
-        return starts.copy(), ends.copy()
-    # A row of zeros in front stands for the stretch before the first edit.
-    rows = np.concatenate([np.zeros((1, 4), dtype=np.int64), rows])
-    edit_start, edit_end, given, made = rows.T
-    last = np.searchsorted(given[1:], starts, side="right")
-    inside = starts < made[last]
-    found_start = np.where(inside, edit_start[last], edit_end[last] + starts - made[last])
-    last = np.searchsorted(given[1:], ends, side="left")
-    found_end = edit_end[last] + np.maximum(0, ends - made[last])
-    return found_start, np.maximum(found_end, found_start)
 
 
 def substitutions(changes: Iterable[tuple[int, int, int]]) -> Edits:

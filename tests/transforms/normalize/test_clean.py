@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.common.edits import replay
 from transforms.normalize.clean import is_clean, normalize_text
-from transforms.normalize.edits import replay
 from transforms.normalize.settings import NormalizeSettings
 
 # Letters, marks and debris that meet in real text: accents apart, no-break spaces, mojibake, joiners, Hangul, emoji.

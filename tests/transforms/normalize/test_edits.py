@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.normalize.edits import as_edits, compose, difference, found_span, no_edits, replay
+from transforms.common.edits import found_span, no_edits, replay
+from transforms.normalize.edits import as_edits, compose, difference
 
 few = st.text(alphabet="abcà ", max_size=30)
 
