@@ -27,7 +27,7 @@ class Normalize(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, documents: beam.PCollection[DocumentBatch]) -> Outcome:
         """Normalize each batch."""
-        return documents | "Normalize" >> MapBatches(
+        outcome: Outcome = documents | "Normalize" >> MapBatches(
             stage="normalize",
             unit="document",
             make_function=partial(NormalizeDocuments, settings=self.settings),
@@ -35,3 +35,4 @@ class Normalize(beam.PTransform):  # type: ignore[misc]
             made=DocumentBatch,
             variety="language_hint",
         )
+        return outcome

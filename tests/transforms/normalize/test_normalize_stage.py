@@ -1,5 +1,5 @@
 import apache_beam as beam
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.test_pipeline import TestPipeline as Pipeline
 from apache_beam.testing.util import assert_that
 
 from schemas.document import DocumentBatch, document_id
@@ -41,7 +41,7 @@ def test_an_empty_batch_is_answered_with_an_empty_batch():
 
 
 def test_the_stage_gives_every_document_and_the_ledger_adds_up():
-    with TestPipeline() as pipeline:
+    with Pipeline() as pipeline:
         out = pipeline | beam.Create([documents()]) | Normalize(settings=NormalizeSettings())
 
         def made(batches):
