@@ -1,0 +1,55 @@
+"""Settings of word alignment: the section `[align]` of the configuration."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+
+class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the words of pairs are linked."""
+
+    aligner: Annotated[
+        str,
+        msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$", description="association (learns from the run's own pairs) or simalign."),
+    ] = "association"
+    max_words: Annotated[
+        int, msgspec.Meta(ge=1, le=32767, description="Most words of a sentence; longer pairs are rejected.")
+    ] = 500
+
+    # simalign
+    model: Annotated[
+        str, msgspec.Meta(min_length=1, description="simalign: bert, xlmr, a Hugging Face name or a model folder.")
+    ] = "bert"
+    method: Annotated[
+        Literal["inter", "itermax", "mwmf"],
+        msgspec.Meta(description="simalign: mutual best, two rounds of it, or the best matching."),
+    ] = "inter"
+    layer: Annotated[int, msgspec.Meta(ge=0, le=200, description="simalign: layer whose vectors are compared.")] = 8
+    token_type: Annotated[
+        Literal["bpe", "word"], msgspec.Meta(description="simalign: compare pieces of words, or means over words.")
+    ] = "bpe"
+    distortion: Annotated[
+        float, msgspec.Meta(ge=0, le=1, description="simalign: how much distance from the diagonal counts; 0: not at all.")
+    ] = 0.0
+    batch_tokens: Annotated[
+        int, msgspec.Meta(ge=16, description="simalign: most word pieces, padding included, of one forward pass.")
+    ] = 4096
+    device: Annotated[str, msgspec.Meta(description="simalign: cpu, cuda, or auto: cuda where there is one.")] = "auto"
+
+    # association
+    threshold: Annotated[
+        float,
+        msgspec.Meta(gt=0, lt=1, description="association: least probability of a link."),
+    ] = 0.2
+    lexical_iterations: Annotated[
+        int, msgspec.Meta(ge=1, le=50, description="association: rounds of learning words by themselves.")
+    ] = 4
+    sequence_iterations: Annotated[
+        int, msgspec.Meta(ge=0, le=50, description="association: rounds of learning words in sequence (HMM).")
+    ] = 5
+    orthography: Annotated[
+        float, msgspec.Meta(ge=0, description="association: weight of spelling in the prior, in counted words; 0: none.")
+    ] = 4.0
+    prior: Annotated[
+        str, msgspec.Meta(description="association: a table learned before (*.arrow), to learn on from; empty: none.")
+    ] = ""
