@@ -124,9 +124,9 @@ def find(name: str, source: str | None = None) -> Variety | None:
         tag = tag or tags.get(key) or by_alias.get(key) or by_name.get(key)
         if tag:
             return registry()[tag]
-        key, _, last = key.rpartition("-")
-        if len(last) == 1:  # a subtag of one letter stands before others, never last
-            key = key.rpartition("-")[0]
+        key = key.rpartition("-")[0]
+        if key[-2:-1] == "-":  # a subtag of one letter (the x of private use) only stands before others
+            key = key[:-2]
     return None
 
 
