@@ -1,0 +1,177 @@
+"""Identification of sentences: what the stage and the command line share. No Beam."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.reject import RejectBatch
+from schemas.sentence import CANDIDATE, SentenceBatch
+from transforms.common.accounting import Result
+from transforms.common.backends import load_backend
+from transforms.identify.decide import Decisions, Restriction, decide, is_foreign
+from transforms.identify.interface import Identifier
+from transforms.identify.settings import IdentifySettings
+
+_FIRST_LABELS = 8
+"""Labels asked for at first: all of a model's labels for every text would cost several times as much."""
+_NEGLIGIBLE = 1e-3
+"""Where what the first labels leave is more than this share of what is expected, all labels are asked for."""
+_CELLS = 2_000_000
+"""Most probabilities held at a time."""
+
+
+def make_identifier(settings: IdentifySettings) -> Identifier:
+    """Load the configured model.
+
+    Raises:
+        SettingsError: there is no such backend, file, or the file is broken.
+    """
+    made: Identifier = load_backend("identify", settings.backend)(settings.model, settings.labels)
+    return made
+
+
+def check_settings(settings: IdentifySettings, expected: Sequence[str] = ()) -> None:
+    """Check, before anything runs and without loading the model, that it exists and can tell what is expected.
+
+    Raises:
+        SettingsError: with the path into the configuration and the cure.
+    """
+    labels, scheme = load_backend("identify", settings.backend).describe(settings.model, settings.labels)
+    Restriction(labels, scheme, expected)
+
+
+class SentenceIdentifier:
+    """A loaded model with its settings.
+
+    Args:
+        settings: which model, and when its answer is taken.
+        expected: tags that can occur; empty: any.
+    """
+
+    def __init__(self, settings: IdentifySettings, expected: Sequence[str] = ()) -> None:
+        self._settings = settings
+        self._identifier = make_identifier(settings)
+        self._restriction = Restriction(self._identifier.labels, self._identifier.scheme, expected)
+
+    def decide(self, texts: Sequence[str]) -> Iterator[Decisions]:
+        """Decide on texts, some at a time, in order."""
+        settings, restriction = self._settings, self._restriction
+        rows = max(1, _CELLS // max(1, len(restriction.tags)))
+        for start in range(0, len(texts), rows):
+            yield decide(
+                self._probabilities(texts[start : start + rows]),
+                restriction,
+                minimum_probability=settings.minimum_probability,
+                foreign_threshold=settings.foreign_threshold,
+                top=settings.top,
+            )
+
+    def _probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        restriction = self._restriction
+        labels = max(_FIRST_LABELS, 2 * self._settings.top)
+        probabilities = restriction.probabilities(self._identifier.identify(texts, labels))
+        if not restriction.is_restricted or labels >= len(self._identifier.labels):
+            return probabilities
+        left = 1.0 - probabilities.sum(axis=1)
+        expected = probabilities[:, restriction.is_expected].sum(axis=1)
+        foreign = is_foreign(probabilities, restriction, self._settings.foreign_threshold)
+        unsure = np.flatnonzero((left > _NEGLIGIBLE * expected) & ~foreign & (probabilities.sum(axis=1) > 0))
+        if len(unsure):
+            again = self._identifier.identify([texts[place] for place in unsure.tolist()], 0)
+            probabilities[unsure] = restriction.probabilities(again)
+        return probabilities
+
+
+@dataclass(frozen=True)
+class IdentifySentences:
+    """Makes the stage's function: loads the model once a worker. Picklable.
+
+    Attributes:
+        settings: which model, and when its answer is taken.
+        expected: tags that can occur; empty: any.
+    """
+
+    settings: IdentifySettings
+    expected: tuple[str, ...] = ()
+
+    def __call__(self) -> Any:
+        """Load the model; give the function from a batch to its result."""
+        identifier = SentenceIdentifier(self.settings, self.expected)
+        return lambda batch: Result(identified_batch(batch, identifier), RejectBatch.empty())
+
+
+def identified_batch(sentences: SentenceBatch, identifier: SentenceIdentifier) -> SentenceBatch:
+    """Set variety, variety_probability and varieties of sentences, read from `normalized`.
+
+    Returns:
+        The same sentences in the same order.
+    """
+    if len(sentences) == 0:
+        return sentences
+    parts = list(identifier.decide(sentences.texts("normalized")))
+    sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+    probabilities = np.concatenate([part.probabilities for part in parts])
+    candidates = pa.StructArray.from_arrays(
+        [
+            pa.array(np.concatenate([part.tags for part in parts]), type=pa.string()),
+            pa.array(np.concatenate([part.candidates for part in parts]), type=pa.float32()),
+        ],
+        fields=list(CANDIDATE),
+    )
+    return sentences.replace(
+        variety=pa.array(np.concatenate([part.varieties for part in parts]), type=pa.string()),
+        variety_probability=pa.array(probabilities, mask=np.isnan(probabilities), type=pa.float32()),
+        varieties=pa.ListArray.from_arrays(pa.array(np.r_[0, np.cumsum(sizes)], type=pa.int32()), candidates),
+    )
+
+
+class Identified(NamedTuple):
+    """What is known of a line.
+
+    Attributes:
+        tag: its variety; `und` where undetermined.
+        probability: of the variety; None where undetermined.
+        candidates: the most probable varieties with their probabilities, best first.
+    """
+
+    tag: str
+    probability: float | None
+    candidates: tuple[tuple[str, float], ...]
+
+
+def identify_lines(
+    lines: Sequence[str],
+    *,
+    model: str = "embedded",
+    expected: Sequence[str] = (),
+    top: int = 1,
+    settings: IdentifySettings | None = None,
+) -> list[Identified]:
+    """Identify lines of text.
+
+    Args:
+        lines: one text each.
+        model: `embedded`, or the path of a model file.
+        expected: tags that can occur; empty: any that the model knows.
+        top: candidates to give.
+        settings: instead of `model` and `top`.
+
+    Returns:
+        One answer per line, in order.
+
+    Raises:
+        SettingsError: no such model, or it cannot tell what is expected.
+    """
+    identifier = SentenceIdentifier(settings or IdentifySettings(model=model, top=top), expected)
+    answers = []
+    for part in identifier.decide(lines):
+        for place, tag in enumerate(part.varieties.tolist()):
+            probability = float(part.probabilities[place])
+            answers.append(
+                Identified(tag, None if np.isnan(probability) else probability, tuple(part.candidates_of(place)))
+            )
+    return answers

@@ -1,0 +1,39 @@
+"""Settings of identification."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+LabelScheme = Literal["isogloss", "lid.176", "glotlid", "openlid"]
+
+
+class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which model identifies, and when its answer is taken."""
+
+    backend: Annotated[str, msgspec.Meta(description="Kind of model: a file name in transforms/identify/backends.")] = (
+        "fasttext"
+    )
+    model: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            description="Path of a model file (.bin, .ftz), or `embedded`: the one that comes with the package.",
+        ),
+    ] = "embedded"
+    labels: Annotated[
+        LabelScheme | None,
+        msgspec.Meta(
+            description="Whose labels the model has; null: the scheme that knows most of them. Unknown labels count as foreign."
+        ),
+    ] = None
+    minimum_probability: Annotated[float, msgspec.Meta(ge=0, le=1, description="Below it the variety is `und`.")] = 0.5
+    foreign_threshold: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            le=1,
+            description="A sentence is `und` when a variety that is not expected is the most probable of all and has at least "
+            "this probability before restriction; 1: hardly ever.",
+        ),
+    ] = 0.7
+    top: Annotated[int, msgspec.Meta(ge=1, le=100, description="Most probable varieties kept in `varieties`.")] = 3

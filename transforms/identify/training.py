@@ -1,0 +1,319 @@
+"""Train an identifier from labelled lines: a fastText classifier over character n-grams, small enough to ship.
+
+The same lines and the same plan give the same bytes: one thread, and every choice (part, cut, fragment) follows
+from the content of the line.
+"""
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from schemas.errors import SettingsError
+from schemas.identity import bucket_of, content_digest, content_id
+from schemas.variety import LABEL_PREFIX, find
+from transforms.identify.text import prepare_texts
+
+Part = Literal["train", "dev", "test"]
+RECIPE = "letters-1"
+_TRIES = 4
+
+
+class Labelled(NamedTuple):
+    """A line whose variety is known.
+
+    Attributes:
+        tag: BCP 47 tag.
+        text: the line.
+        part: what it is used for; None: decided by its content.
+    """
+
+    tag: str
+    text: str
+    part: Part | None = None
+
+
+class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a model is trained. The names of the numbers are fastText's, written out."""
+
+    dimension: Annotated[int, msgspec.Meta(ge=2, le=512, description="Length of the vectors.")] = 16
+    shortest_ngram: Annotated[int, msgspec.Meta(ge=1, le=10, description="Characters.")] = 1
+    longest_ngram: Annotated[int, msgspec.Meta(ge=1, le=10, description="Characters.")] = 5
+    buckets: Annotated[int, msgspec.Meta(ge=1000, description="Rows that n-grams are hashed to.")] = 100_000
+    minimum_count: Annotated[int, msgspec.Meta(ge=1, description="Rarer words have no row of their own.")] = 50
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Passes over the lines.")] = 10
+    learning_rate: Annotated[
+        float, msgspec.Meta(gt=0, le=2, description="Halved and tried again when training diverges.")
+    ] = 0.3
+    least_lines: Annotated[int, msgspec.Meta(ge=0, description="A class with fewer is repeated, at most 20 times.")] = (
+        2000
+    )
+    most_lines: Annotated[
+        int, msgspec.Meta(ge=1, description="A class with more is cut to this many, chosen by content.")
+    ] = 8000
+    fragments: Annotated[bool, msgspec.Meta(description="Add a piece of 1 to 6 words of every longer line.")] = True
+    quantized: Annotated[bool, msgspec.Meta(description="Compress the vectors: a twelfth of the size.")] = True
+    dev_percent: Annotated[
+        int, msgspec.Meta(ge=0, le=50, description="Share of the lines without a part, for development.")
+    ] = 10
+    test_percent: Annotated[
+        int, msgspec.Meta(ge=0, le=50, description="Share of the lines without a part, for the test.")
+    ] = 10
+
+
+class ClassScore(NamedTuple):
+    """How well a variety is told, on one part.
+
+    Attributes:
+        lines: lines of the variety.
+        precision, recall, f1: 0 to 1; None where there is nothing to divide by.
+    """
+
+    lines: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+def read_labelled(path: str | Path) -> list[Labelled]:
+    """Read lines of `tag TAB text`, or `tag TAB text TAB part` with part train, dev or test.
+
+    Raises:
+        SettingsError: a line of another form, an empty text, a tag that is not in the registry, or no UTF-8;
+            with its number.
+    """
+    lines: list[Labelled] = []
+    try:
+        data = Path(path).read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise SettingsError(f"there is no file {str(path)!r}", cure="Give a file of lines: tag TAB text.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8: {error}", cure="Convert it: iconv -f LATIN1 -t UTF-8.") from error
+    canonical: dict[str, str] = {}
+    for number, line in enumerate(data.split("\n"), start=1):
+        if not line and number == data.count("\n") + 1:
+            continue
+        fields = line.rstrip("\r").split("\t")
+        if len(fields) not in (2, 3) or (len(fields) == 3 and fields[2] not in ("train", "dev", "test")):
+            raise SettingsError(
+                f"{path}, line {number}: expected tag TAB text, got {line[:60]!r}",
+                cure="A third field is train, dev or test.",
+            )
+        if not fields[1].strip():
+            raise SettingsError(f"{path}, line {number}: the text is empty", cure="Leave the line out.")
+        tag = fields[0].strip()
+        if tag not in canonical:
+            variety = find(tag)
+            if variety is None or tag.count("-") > variety.tag.count("-") + 1:
+                raise SettingsError(
+                    f"{path}, line {number}: the variety {tag!r} is not in the registry",
+                    cure="See `isogloss varieties`; one file in schemas/varieties adds one.",
+                )
+            canonical[tag] = variety.tag
+        part: Any = fields[2] if len(fields) == 3 else None
+        lines.append(Labelled(canonical[tag], fields[1], part))
+    return lines
+
+
+def divide(lines: Iterable[Labelled], plan: TrainingPlan) -> dict[Part, list[Labelled]]:
+    """Give each line its part, and keep the parts apart: what stands in one, letter for letter, stands in no other.
+
+    Lines that the model reads alike (of whatever class) get one part. Where such lines come with different
+    parts, the test keeps them before dev, dev before train. Lines without letters are left out, and of lines of one
+    class that are read alike one is kept.
+
+    Returns:
+        Lines by part, with the text that the model reads, ordered by content id.
+    """
+    lines = list(lines)
+    read = prepare_texts([line.text for line in lines], RECIPE)
+    parts: dict[str, Part] = {}
+    rank: dict[Part, int] = {"train": 0, "dev": 1, "test": 2}
+    for line, text in zip(lines, read, strict=True):
+        part = line.part or _part_of(text, plan)
+        if text and rank[part] >= rank[parts.get(text, "train")]:
+            parts[text] = part
+    divided: dict[Part, list[Labelled]] = {"train": [], "dev": [], "test": []}
+    for tag, text in {(line.tag, text) for line, text in zip(lines, read, strict=True) if text}:
+        divided[parts[text]].append(Labelled(tag, text, parts[text]))
+    for chosen in divided.values():
+        chosen.sort(key=lambda line: content_id("labelled", line.tag, line.text))
+    return divided
+
+
+def _part_of(text: str, plan: TrainingPlan) -> Part:
+    place = bucket_of(content_id("labelled", text), 100)
+    if place < plan.test_percent:
+        return "test"
+    return "dev" if place < plan.test_percent + plan.dev_percent else "train"
+
+
+def balanced(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:
+    """Cut large classes, repeat small ones, add fragments; in an order that follows from content.
+
+    Args:
+        lines: ordered by content id, so that the first of a class are a fair sample.
+        plan: `least_lines`, `most_lines`, `fragments`.
+    """
+    classes: dict[str, list[Labelled]] = defaultdict(list)
+    for line in lines:
+        if len(classes[line.tag]) < plan.most_lines:
+            classes[line.tag].append(line)
+    chosen: list[tuple[str, Labelled]] = []
+    for members in classes.values():
+        grown = [*members, *(piece for line in members for piece in _fragments(line))] if plan.fragments else members
+        times = min(20, max(1, -(-plan.least_lines // len(members))))
+        chosen += [(content_id("turn", turn, *line[:2]), line) for turn in range(times) for line in grown]
+    return [line for _, line in sorted(chosen, key=lambda entry: entry[0])]
+
+
+def _fragments(line: Labelled) -> list[Labelled]:
+    words = line.text.split(" ")
+    if len(words) < 7:
+        return []
+    seed = int(content_id("fragment", line.text)[:8], 16)
+    length = 1 + seed % 6
+    start = (seed >> 8) % (len(words) - length)
+    return [line._replace(text=" ".join(words[start : start + length]))]
+
+
+def train_identifier(
+    divided: Mapping[Part, Sequence[Labelled]], output: str | Path, plan: TrainingPlan
+) -> dict[str, Any]:
+    """Train a model and write it with its card's facts beside it (`<output>.json` in place of its ending).
+
+    Args:
+        divided: lines by part, as `divide` gives them; `train` must hold two classes at least.
+        output: a path that ends in .ftz (quantized) or .bin.
+        plan: how.
+
+    Returns:
+        The facts: recipe, scheme, plan, labels, sizes, digests, scores of dev and test by class.
+
+    Raises:
+        SettingsError: fewer than two classes, or training diverged at every learning rate that was tried.
+    """
+    output = Path(output)
+    classes = sorted({line.tag for line in divided["train"]})
+    if len(classes) < 2:
+        raise SettingsError(
+            f"expected lines of two varieties at least, got {len(classes)}", cure="Give labelled lines: tag TAB text."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        data = "".join(f"{LABEL_PREFIX}{line.tag} {line.text}\n" for line in balanced(divided["train"], plan)).encode(
+            "utf-8"
+        )
+        path = Path(folder) / "train.txt"
+        path.write_bytes(data)
+        model, rate = _fit(path, plan)
+        if plan.quantized:
+            model.quantize(input=None, qnorm=True, retrain=False, cutoff=0, dsub=2)
+        made = Path(folder) / output.name
+        model.save_model(str(made))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(made.read_bytes())
+    facts: dict[str, Any] = {
+        "recipe": RECIPE,
+        "scheme": "isogloss",
+        "plan": msgspec.to_builtins(plan),
+        "learning_rate_used": rate,
+        "labels": classes,
+        "lines": {part: len(divided[part]) for part in ("train", "dev", "test")},
+        "train_digest": content_digest(data),
+        "model_digest": content_digest(output.read_bytes()),
+        "size_bytes": output.stat().st_size,
+    }
+    write_facts(output, facts)
+    for part in ("dev", "test"):
+        if divided[part]:
+            predicted = predict(output, [line.text for line in divided[part]])
+            facts[part] = score_report([line.tag for line in divided[part]], predicted)
+    write_facts(output, facts)
+    return facts
+
+
+def write_facts(output: Path, facts: Mapping[str, Any]) -> None:
+    """Write the facts of a model beside it."""
+    output.with_suffix(".json").write_bytes(
+        msgspec.json.format(msgspec.json.encode(facts, order="sorted"), indent=1) + b"\n"
+    )
+
+
+def _fit(path: Path, plan: TrainingPlan) -> tuple[Any, float]:
+    import fasttext
+
+    rate = plan.learning_rate
+    for _ in range(_TRIES):
+        try:
+            model = fasttext.train_supervised(
+                input=str(path),
+                lr=rate,
+                dim=plan.dimension,
+                epoch=plan.epochs,
+                minn=plan.shortest_ngram,
+                maxn=plan.longest_ngram,
+                bucket=plan.buckets,
+                minCount=plan.minimum_count,
+                loss="softmax",
+                thread=1,
+                verbose=0,
+            )
+        except RuntimeError as error:
+            if "NaN" not in str(error):
+                raise
+            rate /= 2
+            continue
+        return model, rate
+    raise SettingsError(
+        f"training diverged at every learning rate from {plan.learning_rate} to {rate * 2}",
+        cure="Give a lower learning_rate, or look at the lines: are there very long ones?",
+    )
+
+
+def predict(model: str | Path, texts: Sequence[str]) -> list[str]:
+    """Give the most probable label of each text; `und` where there is none."""
+    from transforms.identify.backends.fasttext import FastTextIdentifier
+
+    identifier = FastTextIdentifier(str(model))
+    found = identifier.identify(texts, 1)
+    answers = ["und"] * len(texts)
+    for row, label in zip(found.rows.tolist(), found.labels.tolist(), strict=True):
+        answers[row] = identifier.labels[label]
+    return answers
+
+
+def score_report(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
+    """Score predictions: accuracy, macro F1 over the classes that occur in truth, and each class."""
+    scores = class_scores(truth, predicted)
+    wrong = Counter((t, p) for t, p in zip(truth, predicted, strict=True) if t != p)
+    return {
+        "lines": len(truth),
+        "accuracy": round(sum(t == p for t, p in zip(truth, predicted, strict=True)) / len(truth), 4),
+        "macro_f1": round(sum(score.f1 or 0.0 for score in scores.values()) / len(scores), 4),
+        "classes": {
+            tag: {
+                name: round(value, 4) if isinstance(value, float) else value for name, value in score._asdict().items()
+            }
+            for tag, score in scores.items()
+        },
+        "confusions": [
+            {"truth": t, "predicted": p, "lines": n}
+            for (t, p), n in sorted(wrong.items(), key=lambda entry: (-entry[1], entry[0]))[:40]
+        ],
+    }
+
+
+def class_scores(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, ClassScore]:
+    """Score each class that occurs in truth."""
+    lines, answered = Counter(truth), Counter(predicted)
+    right = Counter(t for t, p in zip(truth, predicted, strict=True) if t == p)
+    scores = {}
+    for tag in sorted(lines):
+        precision = right[tag] / answered[tag] if answered[tag] else None
+        recall = right[tag] / lines[tag]
+        f1 = 2 * right[tag] / (lines[tag] + answered[tag])
+        scores[tag] = ClassScore(lines[tag], precision, recall, f1)
+    return scores
