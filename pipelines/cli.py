@@ -99,7 +99,9 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line."""
     from pipelines import filters, tools
 
-    parser = argparse.ArgumentParser(prog="isogloss", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Formatter)
+    parser = argparse.ArgumentParser(
+        prog="isogloss", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Formatter
+    )
     parser.add_argument("--version", action="version", version=f"isogloss {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
     _add_runs(commands)
@@ -127,7 +129,9 @@ def command(
         description: what it does, what goes in and comes out, with an example.
         takes_beam_flags: may Beam's flags follow `--`?
     """
-    added: argparse.ArgumentParser = commands.add_parser(name, help=help, description=description, formatter_class=_Formatter)
+    added: argparse.ArgumentParser = commands.add_parser(
+        name, help=help, description=description, formatter_class=_Formatter
+    )
     added.set_defaults(run=run, command=name, takes_beam_flags=takes_beam_flags)
     return added
 
@@ -194,15 +198,24 @@ def _add_runs(commands: Any) -> None:
         added = command(commands, name, _run, help_line, description, takes_beam_flags=True)
         added.add_argument("configuration", metavar="CONFIG", help="TOML file, or the name of a recipe")
         added.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change a setting, such as mine.k=8"
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            dest="changes",
+            help="change a setting, such as mine.k=8",
         )
         add_run_options(added)
-        added.add_argument("--dry-run", action="store_true", help="check everything, say what would be done, do nothing")
+        added.add_argument(
+            "--dry-run", action="store_true", help="check everything, say what would be done, do nothing"
+        )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs a pipeline."""
-    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="worker processes on this machine (default 1)")
+    parser.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="worker processes on this machine (default 1)"
+    )
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 

@@ -133,7 +133,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """
         if self.crawl is None and not self.read.sources:
             raise SettingsError(
-                "there is nothing to read", path="$", cure="Give a [crawl] section with seeds, or [[read.sources]] with paths."
+                "there is nothing to read",
+                path="$",
+                cure="Give a [crawl] section with seeds, or [[read.sources]] with paths.",
             )
         self.corpus.wanted_pairs()
 

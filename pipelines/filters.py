@@ -128,7 +128,9 @@ def _identify(options: argparse.Namespace) -> None:
 
     expected = tuple(_known_variety(tag) for tag in options.expect.split(",")) if options.expect else ()
     for lines in _chunks(_lines(options.files)):
-        found = identify_lines([_clean(line) for line in lines], model=options.model, expected=expected, top=options.top)
+        found = identify_lines(
+            [_clean(line) for line in lines], model=options.model, expected=expected, top=options.top
+        )
         for line, candidates in zip(lines, found, strict=True):
             shown = [(tag, f"{probability:.4f}") for tag, probability in candidates[: options.top]]
             shown += [(UNDETERMINED, "0.0000")] * (options.top - len(shown))
@@ -160,7 +162,10 @@ examples:
     added.add_argument("--k", type=int, default=4, help="neighbours that the margin looks at (default 4)")
     added.add_argument("--margin", default="ratio", choices=("ratio", "distance", "absolute"))
     added.add_argument(
-        "--retrieval", default="max", choices=("forward", "backward", "intersect", "max", "union"), help="default max: 1-1"
+        "--retrieval",
+        default="max",
+        choices=("forward", "backward", "intersect", "max", "union"),
+        help="default max: 1-1",
     )
     added.add_argument("--threshold", type=float, help="least margin; by default the encoder's own")
 

@@ -45,7 +45,9 @@ def mine(run: Run) -> None:
             | "read sentences" >> ReadShards(noun=SentenceBatch)
             | "select" >> Select(settings=configuration.mine, varieties=varieties)
         )
-        embedded = selected.made | "embed" >> Embed(settings=configuration.embed, folder=configuration.folder("vectors"))
+        embedded = selected.made | "embed" >> Embed(
+            settings=configuration.embed, folder=configuration.folder("vectors")
+        )
         mined = embedded.blocks | "mine" >> Mine(
             settings=configuration.mine, pairs=pairs, folder=configuration.folder("vectors")
         )

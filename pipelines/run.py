@@ -54,7 +54,9 @@ class Run:
             inputs=inputs,
         )
 
-    def execute(self, name: str, plans: list[Plan], build: Callable[[beam.Pipeline], Any], *, resumes: bool = False) -> None:
+    def execute(
+        self, name: str, plans: list[Plan], build: Callable[[beam.Pipeline], Any], *, resumes: bool = False
+    ) -> None:
         """Run a graph that makes these checkpoints, unless they are finished.
 
         Args:
@@ -94,7 +96,9 @@ def digest_of(folder: str, made_by: str) -> str:
 
     manifest = read_manifest(folder)
     if manifest is None:
-        raise SettingsError(f"{folder} is no finished checkpoint", cure=f"Run `isogloss {made_by}` first, or `isogloss build`.")
+        raise SettingsError(
+            f"{folder} is no finished checkpoint", cure=f"Run `isogloss {made_by}` first, or `isogloss build`."
+        )
     return str(manifest["digest"])
 
 

@@ -79,7 +79,9 @@ def test_without_pairs_every_variety_stands_beside_its_standard_language():
 
 def test_a_change_on_the_command_line_is_applied(tmp_path: Path):
     path = tmp_path / "corpus.toml"
-    path.write_text('[corpus]\nname = "a"\noutput = "b"\nvarieties = ["lij", "it"]\n[[read.sources]]\nname = "x"\npath = "y.txt"\n')
+    path.write_text(
+        '[corpus]\nname = "a"\noutput = "b"\nvarieties = ["lij", "it"]\n[[read.sources]]\nname = "x"\npath = "y.txt"\n'
+    )
     assert load_configuration(str(path), ["mine.k=8", "mine.retrieval=intersect"]).mine.k == 8
 
 
