@@ -16,7 +16,7 @@ PAGE = table(
     [
         field("page_id", pa.string(), "Content id of URL and body."),
         field("source", pa.string(), "Name of the configured source."),
-        field("url", pa.string(), "URL that gave this answer, after redirects."),
+        field("url", pa.string(), "URL that gave this answer, after redirects; null for a local file.", nullable=True),
         field("status", pa.int16(), "HTTP status.", nullable=True),
         field("content_type", pa.string(), "Media type as the server declared it, lower case, without parameters.", nullable=True),
         field("charset", pa.string(), "Charset that the server declared.", nullable=True),
@@ -37,6 +37,6 @@ class PageBatch(Batch):
     __slots__ = ()
 
 
-def page_id(url: str, body: bytes) -> str:
-    """Make the id of a page from its URL and its body."""
+def page_id(url: str | None, body: bytes) -> str:
+    """Make the id of a page from its URL, if any, and its body."""
     return content_id("page", url, body)
