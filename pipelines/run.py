@@ -12,6 +12,7 @@ from pipelines import VERSION
 from pipelines.config import Configuration, plain
 from pipelines.progress import Progress
 from pipelines.runner import RunnerOptions, run_pipeline
+from schemas.errors import SettingsError
 from schemas.identity import content_digest
 from transforms.common import files
 from transforms.common.checkpoint import Plan, clear, is_finished, read_manifest
@@ -81,6 +82,9 @@ class Run:
         self.seconds[name] = time.monotonic() - started
         for stage, seconds in result.stage_seconds.items():
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
+        if not result.is_finished:
+            self.progress.note(f"{name}: the job was described, not run")
+            return
         for plan in plans:
             if not is_finished(plan):
                 raise RuntimeError(f"{name} ended, and {plan.folder} has no manifest of this run")
@@ -92,8 +96,6 @@ def digest_of(folder: str, made_by: str) -> str:
     Raises:
         SettingsError: it is not there.
     """
-    from schemas.errors import SettingsError
-
     manifest = read_manifest(folder)
     if manifest is None:
         raise SettingsError(
