@@ -1,0 +1,57 @@
+"""mine: vectors of two sides -> pairs, by the margin over exact nearest neighbours.
+
+On a graph: `Select`, then (after embedding) `Mine`. In memory: `mine_vectors`.
+
+The names are imported when they are asked for: settings stay light, and only graphs need Beam.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from transforms.mine.settings import DEFAULT_THRESHOLDS, MineSettings, default_threshold
+
+if TYPE_CHECKING:
+    from transforms.mine.margin import margins, mean_cosines
+    from transforms.mine.mining import mine_vectors
+    from transforms.mine.neighbours import BothWays, Neighbours, merge, nearest_both_ways
+    from transforms.mine.retrieval import DIRECTIONS, Pairs, candidates, retrieve
+    from transforms.mine.select import SelectSentences
+    from transforms.mine.stage import Mine, Mined, Select
+
+__all__ = [
+    "DEFAULT_THRESHOLDS",
+    "DIRECTIONS",
+    "BothWays",
+    "Mine",
+    "MineSettings",
+    "Mined",
+    "Neighbours",
+    "Pairs",
+    "Select",
+    "SelectSentences",
+    "candidates",
+    "default_threshold",
+    "margins",
+    "mean_cosines",
+    "merge",
+    "mine_vectors",
+    "nearest_both_ways",
+    "retrieve",
+]
+
+_HOMES = {
+    "margin": ("margins", "mean_cosines"),
+    "mining": ("mine_vectors",),
+    "neighbours": ("BothWays", "Neighbours", "merge", "nearest_both_ways"),
+    "retrieval": ("DIRECTIONS", "Pairs", "candidates", "retrieve"),
+    "select": ("SelectSentences",),
+    "stage": ("Mine", "Mined", "Select"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name from its file."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"transforms.mine.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

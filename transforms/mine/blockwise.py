@@ -1,0 +1,386 @@
+"""Mine over blocks: plan the squares, search one, merge, decide, and join with the texts. Pure but for reading blocks.
+
+A sentence is known by its block's number and its row there, packed into one integer. Blocks are cut along
+sentence ids, so the order of these integers is the order of the ids, for any number of blocks.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.ledger import LedgerBatch
+from schemas.pair import PairBatch, pair_id
+from schemas.reject import EXCERPT_CHARACTERS, Reason, RejectBatch
+from schemas.sentence import SentenceBatch
+from schemas.table import BATCH_ROWS
+from transforms.common.accounting import reject_entries, rejects_of
+from transforms.common.blocks import SPARSE, VectorBlock, read_dense, read_sentences, read_sparse
+from transforms.mine.mining import Mined, mine_neighbours
+from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, merge, nearest_both_ways, no_neighbours
+from transforms.mine.retrieval import DIRECTIONS, Candidates
+from transforms.mine.settings import MineSettings
+
+PairOfVarieties = tuple[str, str]
+
+STAGE = "mine"
+SOURCE, TARGET = "source", "target"
+_ROW_BITS = 32
+_LEAST_SQUARES = 16
+_LARGEST_SIDE = 8
+_COPIED = (
+    "document_id",
+    "variety",
+    "variety_probability",
+    "text",
+    "normalized",
+    "url",
+    "licence",
+    "robots",
+)
+"""Columns of a sentence that a pair has for either side, besides the id."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """A work item of the search: some blocks of the source against some of the target.
+
+    Attributes:
+        name: `source>target`.
+        sources, targets: blocks; one of the two may be empty, when the variety has no sentences.
+    """
+
+    name: str
+    sources: tuple[VectorBlock, ...]
+    targets: tuple[VectorBlock, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockNeighbours:
+    """The nearest neighbours of a block's sentences among those that have been searched.
+
+    Attributes:
+        name: `source>target`.
+        side: source or target: which side of the pair the block is on.
+        block: the block.
+        neighbours: indices are packed block numbers and rows.
+    """
+
+    name: str
+    side: str
+    block: VectorBlock
+    neighbours: Neighbours
+
+    @property
+    def key(self) -> str:
+        """What it is of: results with equal keys are merged."""
+        return f"{self.name}|{self.side}|{self.block.number:06d}"
+
+
+@dataclass(frozen=True, eq=False)
+class Fate:
+    """What becomes of the sentences of a block.
+
+    Attributes:
+        name, side, block: as in `BlockNeighbours`.
+        rows: (p,) int64, the sentence of each pair that touches the block.
+        places: (p,) int64, place of the pair among all that were retrieved.
+        kept: (p,) bool, whether its margin reaches the threshold.
+        cosines, margins, directions: (p,) the pair's.
+        best: (block.rows,) float64, margin of each sentence's candidate; minus infinity where it has none.
+        threshold: the smallest margin that is kept.
+    """
+
+    name: str
+    side: str
+    block: VectorBlock
+    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+    cosines: NDArray[np.float32]
+    margins: NDArray[np.float64]
+    directions: NDArray[np.int8]
+    best: NDArray[np.float64]
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """One side of some pairs, with its text.
+
+    Attributes:
+        name, side: as in `BlockNeighbours`.
+        chunk: which run of pairs; pairs are joined a run at a time.
+        places, kept, cosines, margins, directions, threshold: as in `Fate`.
+        sentences: (p) rows, the side's columns.
+    """
+
+    name: str
+    side: str
+    chunk: int
+    places: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+    cosines: NDArray[np.float32]
+    margins: NDArray[np.float64]
+    directions: NDArray[np.int8]
+    threshold: float
+    sentences: pa.RecordBatch
+
+    @property
+    def key(self) -> str:
+        """What it is joined by."""
+        return f"{self.name}|{self.chunk:09d}"
+
+
+def plan_squares(blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties]) -> Iterator[Square]:
+    """Cut the grid of every pair of varieties into squares.
+
+    A square has one block a side while a side has at most 16 blocks, and up to 8 beyond, so that
+    there is work for many workers and little to merge. The cut changes no result.
+
+    Args:
+        blocks: of all varieties, in any order.
+        pairs: pairs of varieties, (source, target).
+    """
+    of_variety: dict[str, list[VectorBlock]] = {}
+    for block in sorted(blocks, key=lambda block: (block.variety, block.number)):
+        of_variety.setdefault(block.variety, []).append(block)
+    for source, target in pairs:
+        sources, targets = of_variety.get(source, []), of_variety.get(target, [])
+        largest = max(len(sources), len(targets))
+        side = min(_LARGEST_SIDE, max(1, -(-largest // _LEAST_SQUARES)))
+        for some_sources in _groups(sources, side):
+            for some_targets in _groups(targets, side):
+                if some_sources or some_targets:
+                    yield Square(f"{source}>{target}", some_sources, some_targets)
+
+
+def _groups(blocks: Sequence[VectorBlock], size: int) -> list[tuple[VectorBlock, ...]]:
+    """Cut into groups; no blocks are one empty group."""
+    return [tuple(blocks[start : start + size]) for start in range(0, len(blocks), size)] or [()]
+
+
+def search_square(square: Square, k: int) -> Iterator[BlockNeighbours]:
+    """Search every source block of a square against every target block.
+
+    Memory: the vectors of two blocks, the neighbours of all.
+
+    Raises:
+        ValueError: the two sides' vectors do not fit each other, or hold what is no number.
+    """
+    backward = [no_neighbours(block.rows, k) for block in square.targets]
+    for source in square.sources:
+        forward = no_neighbours(source.rows, k)
+        source_vectors = read_vectors(source) if square.targets else None
+        for place, target in enumerate(square.targets):
+            try:
+                found = nearest_both_ways(source_vectors, read_vectors(target), k)
+            except ValueError as error:
+                raise ValueError(f"{square.name}: {source.vectors} and {target.vectors}: {error}") from error
+            forward = merge(forward, found.forward.shifted(target.number << _ROW_BITS))
+            backward[place] = merge(backward[place], found.backward.shifted(source.number << _ROW_BITS))
+        yield BlockNeighbours(square.name, SOURCE, source, forward)
+    for target, neighbours in zip(square.targets, backward, strict=True):
+        yield BlockNeighbours(square.name, TARGET, target, neighbours)
+
+
+def read_vectors(block: VectorBlock) -> Vectors:
+    """Read a block's vectors, dense or sparse."""
+    return read_sparse(block) if block.kind == SPARSE else read_dense(block)
+
+
+def merge_neighbours(first: BlockNeighbours, second: BlockNeighbours) -> BlockNeighbours:
+    """Merge what two disjoint searches found for the same block."""
+    return BlockNeighbours(first.name, first.side, first.block, merge(first.neighbours, second.neighbours))
+
+
+def decide(found: Sequence[BlockNeighbours], settings: MineSettings) -> Iterator[Fate]:
+    """Choose the pairs of two varieties and say what becomes of every sentence.
+
+    Args:
+        found: merged neighbours of all blocks of both sides, in any order.
+        settings: margin, retrieval, threshold.
+    """
+    sources, targets = (
+        sorted((part for part in found if part.side == side), key=lambda part: part.block.number)
+        for side in (SOURCE, TARGET)
+    )
+    neighbours = BothWays(_unpacked(sources, targets, settings.k), _unpacked(targets, sources, settings.k))
+    mined = mine_neighbours(neighbours, settings, found[0].block.encoder)
+    yield from _fates(sources, mined, mined.pairs.source, mined.forward)
+    yield from _fates(targets, mined, mined.pairs.target, mined.backward)
+
+
+def _offsets(parts: Sequence[BlockNeighbours]) -> NDArray[np.int64]:
+    """Give the index of the first sentence of each block when the sentences of all blocks are counted through."""
+    return np.concatenate([[0], np.cumsum([part.block.rows for part in parts])]).astype(np.int64)
+
+
+def _unpacked(parts: Sequence[BlockNeighbours], others: Sequence[BlockNeighbours], k: int) -> Neighbours:
+    """Join the neighbours of all blocks of a side, with indices counted through the other side."""
+    if not parts:
+        return no_neighbours(0, k)
+    packed = np.concatenate([part.neighbours.indices for part in parts])
+    cosines = np.concatenate([part.neighbours.cosines for part in parts])
+    numbers = np.array([other.block.number for other in others], dtype=np.int64)
+    there = packed != MISSING
+    places = np.searchsorted(numbers, packed[there] >> _ROW_BITS)
+    indices = np.full(packed.shape, MISSING, dtype=np.int64)
+    indices[there] = _offsets(others)[places] + (packed[there] & ((1 << _ROW_BITS) - 1))
+    return Neighbours(indices, cosines)
+
+
+def _fates(
+    parts: Sequence[BlockNeighbours], mined: Mined, sentences: NDArray[np.int64], candidates: Candidates
+) -> Iterator[Fate]:
+    order = np.argsort(sentences, kind="stable")
+    offsets = _offsets(parts)
+    cuts = np.searchsorted(sentences[order], offsets)
+    for number, part in enumerate(parts):
+        places = order[cuts[number] : cuts[number + 1]]
+        pairs = mined.pairs.take(places)
+        yield Fate(
+            part.name,
+            part.side,
+            part.block,
+            sentences[places] - offsets[number],
+            places,
+            mined.is_kept[places],
+            pairs.cosine,
+            pairs.margin,
+            pairs.direction,
+            candidates.margins[offsets[number] : offsets[number + 1]],
+            mined.threshold,
+        )
+
+
+def halves_of(fate: Fate) -> tuple[list[Half], RejectBatch, LedgerBatch]:
+    """Read a block's sentences; give its sides of the pairs, its rejected sentences and its ledger entries."""
+    sentences = read_sentences(fate.block)
+    chunks = fate.places // BATCH_ROWS
+    halves = []
+    for chunk in np.unique(chunks):
+        chosen = np.flatnonzero(chunks == chunk)
+        halves.append(
+            Half(
+                fate.name,
+                fate.side,
+                int(chunk),
+                fate.places[chosen],
+                fate.kept[chosen],
+                fate.cosines[chosen],
+                fate.margins[chosen],
+                fate.directions[chosen],
+                fate.threshold,
+                sentences.take(fate.rows[chosen]).data.select(["sentence_id", *_COPIED]),
+            )
+        )
+    unit = f"{fate.side}_sentence"
+    paired = np.zeros(len(sentences), dtype=bool)
+    paired[fate.rows[fate.kept]] = True
+    rejects = _lonely(sentences, np.flatnonzero(~paired), fate, unit)
+    ledger = [
+        _counted(unit, "in", len(sentences), fate.name),
+        _counted(unit, "out", int(paired.sum()), fate.name),
+        reject_entries(rejects),
+    ]
+    return halves, rejects, LedgerBatch.concatenate(ledger)
+
+
+def _counted(unit: str, outcome: str, number: int, name: str) -> LedgerBatch:
+    row = {"stage": STAGE, "unit": unit, "variety": name, "outcome": outcome, "reason": "", "count": number}
+    return LedgerBatch.from_rows([row] if number else [])
+
+
+def _lonely(sentences: SentenceBatch, rows: NDArray[np.int64], fate: Fate, unit: str) -> RejectBatch:
+    """Make the rejects of the sentences that are in no pair."""
+    if len(rows) == 0:
+        return RejectBatch.empty()
+    best = fate.best[rows]
+    nothing, low = np.isneginf(best), best < fate.threshold
+    taken = "the margin of its candidate is high enough, but the retrieval chose other pairs"
+    details = np.where(nothing, "no sentence of the other side resembles it", np.where(low, "", taken))
+    rejects = rejects_of(
+        sentences,
+        rows.tolist(),
+        stage=STAGE,
+        unit=unit,
+        reasons=np.where(low & ~nothing, str(Reason.BELOW_THRESHOLD), str(Reason.NO_PARTNER)).tolist(),
+        details=[detail or None for detail in details.tolist()],
+        text="text",
+    )
+    return rejects.replace(
+        variety=[fate.name] * len(rows),
+        score=pa.array(["margin"] * len(rows), mask=nothing, type=pa.string()),
+        value=pa.array(best, mask=nothing),
+        limit=pa.array(np.full(len(rows), fate.threshold), mask=nothing),
+    )
+
+
+def join_halves(halves: Sequence[Half]) -> tuple[PairBatch, RejectBatch, LedgerBatch]:
+    """Join both sides of a run of pairs; what is under the threshold is rejected.
+
+    Args:
+        halves: all with the same key, in any order.
+    """
+    source, target = (_joined([half for half in halves if half.side == side]) for side in (SOURCE, TARGET))
+    sides, scores = (source[0], target[0]), source[1]
+    every: dict[str, Any] = {}
+    for side, sentences in zip((SOURCE, TARGET), sides, strict=True):
+        every[f"{side}_id"] = sentences["sentence_id"]
+        every |= {f"{side}_{name}": sentences[name] for name in _COPIED}
+    ids = zip(every["source_id"].to_pylist(), every["target_id"].to_pylist(), strict=True)
+    every["pair_id"] = [pair_id(*both) for both in ids]
+    every["direction"] = [DIRECTIONS[number] for number in scores.directions]
+    every["cosine"], every["margin"] = scores.cosines, scores.margins
+    pairs = PairBatch.from_columns(every)
+    kept, rejected = pairs.filter(scores.kept), pairs.filter(~scores.kept)
+    rejects = _too_low(rejected, scores.margins[~scores.kept], scores)
+    ledger = [
+        _counted("pair", "in", len(pairs), scores.name),
+        _counted("pair", "out", len(kept), scores.name),
+        reject_entries(rejects),
+    ]
+    return kept, rejects, LedgerBatch.concatenate(ledger)
+
+
+def _joined(halves: Sequence[Half]) -> tuple[pa.Table, Half]:
+    """Put the parts of one side of a run in the order of the pairs."""
+    places = np.concatenate([half.places for half in halves])
+    order = np.argsort(places)
+    sentences = pa.Table.from_batches([half.sentences for half in halves]).take(pa.array(order))
+
+    def column(name: str) -> Any:
+        return np.concatenate([getattr(half, name) for half in halves])[order]
+
+    return sentences, replace(
+        halves[0],
+        places=column("places"),
+        kept=column("kept"),
+        cosines=column("cosines"),
+        margins=column("margins"),
+        directions=column("directions"),
+    )
+
+
+def _too_low(pairs: PairBatch, margins: NDArray[np.float64], scores: Half) -> RejectBatch:
+    rows = len(pairs)
+    if rows == 0:
+        return RejectBatch.empty()
+    return RejectBatch.from_columns(
+        {
+            "stage": [STAGE] * rows,
+            "unit": ["pair"] * rows,
+            "record_id": pairs.column("pair_id"),
+            "variety": [scores.name] * rows,
+            "reason": [str(Reason.BELOW_THRESHOLD)] * rows,
+            "url": pairs.column("source_url"),
+            "excerpt": [text[:EXCERPT_CHARACTERS] for text in pairs.texts("source_text")],
+            "score": ["margin"] * rows,
+            "value": margins,
+            "limit": np.full(rows, scores.threshold),
+        }
+    )

@@ -1,0 +1,73 @@
+"""Settings of selection and mining."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from schemas.errors import SettingsError
+
+MarginName = Literal["ratio", "distance", "absolute"]
+RetrievalName = Literal["forward", "backward", "intersect", "union", "max"]
+
+DEFAULT_THRESHOLDS = {
+    ("ngram", "ratio"): 1.15,
+    ("ngram", "distance"): 0.03,
+    ("ngram", "absolute"): 0.24,
+    ("laser", "ratio"): 1.06,
+}
+"""By encoder and margin, for k = 4 and `max`.
+
+`ngram`: the lowest round value with a precision of .95 or more in each of nine measurements: Ligurian, Lombard and
+Friulian with Italian, each with three random choices of two thirds of either side, on the documents of OLDI Seed that
+the demo does not use (part 36 and up: 3,795 lines, 2,530 a side). Precision there (least, mean) and recall (least,
+mean): see docs/decisions or rerun `benchmarks/bench_thresholds.py`.
+`laser`: CCMatrix's (Schwenk et al. 2021); not measured here. A threshold means something else for another k.
+"""
+
+
+class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The section `mine` of the configuration."""
+
+    k: Annotated[int, msgspec.Meta(ge=1, le=256, description="Neighbours in the mean of the margin.")] = 4
+    margin: Annotated[
+        MarginName, msgspec.Meta(description="How a pair's cosine is set against its neighbourhoods.")
+    ] = "ratio"
+    retrieval: Annotated[RetrievalName, msgspec.Meta(description="How pairs are chosen among the candidates.")] = "max"
+    threshold: Annotated[
+        float | None,
+        msgspec.Meta(
+            description="Smallest margin that is kept; the default follows from the kind of vectors and the margin."
+        ),
+    ] = None
+    minimum_probability: Annotated[
+        float,
+        msgspec.Meta(ge=0, le=1, description="Smallest probability of its variety with which a sentence is mined."),
+    ] = 0.5
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and self.threshold != self.threshold:  # NaN
+            raise ValueError("threshold is not a number: expected a margin, such as 1.06")
+
+    def threshold_for(self, encoder: str) -> float:
+        """Give the smallest margin that is kept for vectors of this encoder, such as `ngram` or `ngram:<digest>`.
+
+        Raises:
+            SettingsError: no threshold is set, and none is known for this encoder and margin.
+        """
+        return default_threshold(encoder, self.margin) if self.threshold is None else self.threshold
+
+
+def default_threshold(encoder: str, margin: str) -> float:
+    """Give the threshold of an encoder and a margin where none is set.
+
+    Raises:
+        SettingsError: none is known.
+    """
+    name = encoder.partition(":")[0]
+    if (name, margin) not in DEFAULT_THRESHOLDS:
+        raise SettingsError(
+            f"no default threshold for the margin {margin!r} of {name} vectors",
+            path="$.mine.threshold",
+            cure="Set mine.threshold, or use the margin 'ratio'.",
+        )
+    return DEFAULT_THRESHOLDS[name, margin]

@@ -1,0 +1,238 @@
+"""Mine sentence pairs between varieties, and select the sentences that take part.
+
+`Select`. What goes in: identified, deduplicated sentences. What comes out: those that are worth mining. Rejected:
+duplicates, varieties that are not mined, sentences whose variety is not sure.
+
+`Mine`. What goes in: references to blocks of vectors. What comes out: pairs, with the columns of both sentences.
+A sentence is rejected when it has no partner, or none whose margin reaches the threshold; a pair when its margin
+does not. Neither order nor duplicates of the references' arrival matter: every decision follows from content.
+
+How it goes, per pair of varieties: the grid of source blocks and target blocks is cut into squares; a square is
+read and searched for the nearest neighbours of both sides; what the squares found of one block is merged; all
+neighbourhoods of the pair of varieties come together once, as numbers, for margins and retrieval; then each
+block is read once more for the texts of its sentences. Vectors never pass a shuffle.
+
+Cost: the search, n * m. Through the shuffle go 12 * k bytes a sentence and square, and the texts of the kept
+pairs once. Memory: two blocks of vectors and the neighbours of a square's blocks for the search;
+2 * 12 * k bytes a sentence for the retrieval of one pair of varieties (k = 4, 10 million and 10 million
+sentences: 2 GB).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from schemas.errors import SettingsError
+from schemas.ledger import LedgerBatch
+from schemas.pair import PairBatch
+from schemas.reject import RejectBatch
+from schemas.sentence import SentenceBatch
+from transforms.common import coders as coders  # noqa: PLC0414 - imported for registering the coders
+from transforms.common.blocks import VectorBlock
+from transforms.common.metrics import count
+from transforms.common.stage import MapBatches, Outcome
+from transforms.mine.blockwise import (
+    BlockNeighbours,
+    Fate,
+    Half,
+    PairOfVarieties,
+    Square,
+    decide,
+    halves_of,
+    join_halves,
+    merge_neighbours,
+    plan_squares,
+    search_square,
+)
+from transforms.mine.select import SELECT, SelectSentences
+from transforms.mine.settings import MineSettings
+
+MINE = "mine"
+
+
+@dataclass(frozen=True)
+class _MakeSelect:
+    settings: MineSettings
+    varieties: tuple[str, ...]
+
+    def __call__(self) -> SelectSentences:
+        return SelectSentences(self.settings, self.varieties)
+
+
+@dataclass(eq=False, kw_only=True)
+class Select(beam.PTransform):  # type: ignore[misc]
+    """Select the sentences that are worth mining.
+
+    Attributes:
+        settings: `minimum_probability` is used.
+        varieties: BCP 47 tags that take part.
+    """
+
+    settings: MineSettings
+    varieties: Sequence[str]
+
+    def expand(self, sentences: beam.PCollection[SentenceBatch]) -> Outcome:
+        """Select from every batch."""
+        selected: Outcome = sentences | "Select" >> MapBatches(
+            stage=SELECT,
+            unit="sentence",
+            make_function=_MakeSelect(self.settings, tuple(self.varieties)),
+            given=SentenceBatch,
+            made=SentenceBatch,
+            variety="variety",
+        )
+        return selected
+
+
+class Mined(NamedTuple):
+    """What mining gives."""
+
+    pairs: beam.PCollection[PairBatch]
+    rejects: beam.PCollection[RejectBatch]
+    ledger: beam.PCollection[LedgerBatch]
+
+
+@dataclass(eq=False, kw_only=True)
+class Mine(beam.PTransform):  # type: ignore[misc]
+    """Mine pairs of sentences.
+
+    Attributes:
+        settings: k, margin, retrieval, threshold.
+        pairs: pairs of varieties, (source, target), as BCP 47 tags.
+        folder: folder of the vectors checkpoint; the blocks' own folder is what is read.
+
+    Raises:
+        SettingsError: a variety is paired with itself, or a pair comes twice.
+    """
+
+    settings: MineSettings
+    pairs: Sequence[PairOfVarieties]
+    folder: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.pairs = tuple((source, target) for source, target in self.pairs)
+        for source, target in self.pairs:
+            if source == target:
+                raise SettingsError(
+                    f"{source!r} cannot be mined with itself", path="$.corpus.pairs", cure="Name two varieties."
+                )
+            if self.pairs.count((source, target)) + self.pairs.count((target, source)) > 1:
+                raise SettingsError(
+                    f"the pair {source!r}, {target!r} comes twice",
+                    path="$.corpus.pairs",
+                    cure="Name it once, in one direction.",
+                )
+
+    def expand(self, blocks: beam.PCollection[VectorBlock]) -> Mined:
+        """Plan, search, merge, decide, join with the texts."""
+        squares = (
+            blocks
+            | "One plan" >> beam.Map(_at_one_place).with_output_types(tuple[int, VectorBlock])
+            | "Gather blocks" >> beam.GroupByKey()
+            | "Plan squares" >> beam.FlatMap(_plan, pairs=self.pairs).with_output_types(Square)
+            | "Spread squares" >> beam.Reshuffle()
+        )
+        decided = (
+            squares
+            | "Search" >> beam.ParDo(_Search(self.settings.k)).with_output_types(tuple[str, BlockNeighbours])
+            | "Merge" >> beam.CombinePerKey(_Merge())
+            | "Drop key" >> beam.Map(_with_pair).with_output_types(tuple[str, BlockNeighbours])
+            | "Gather neighbourhoods" >> beam.GroupByKey()
+            | "Decide" >> beam.FlatMap(_decide, settings=self.settings).with_output_types(Fate)
+            | "Spread fates" >> beam.Reshuffle()
+        )
+        read = _with_accounts(decided | "Read texts" >> beam.ParDo(_ReadTexts()).with_outputs(*_ACCOUNTS, main="made"))
+        read.made.element_type = beam.typehints.KV[str, Half]
+        joined = _with_accounts(
+            read.made
+            | "Gather halves" >> beam.GroupByKey()
+            | "Join halves" >> beam.ParDo(_Join()).with_outputs(*_ACCOUNTS, main="made")
+        )
+        joined.made.element_type = PairBatch
+        return Mined(
+            joined.made,
+            (read.rejects, joined.rejects) | "All rejects" >> beam.Flatten(),
+            (read.ledger, joined.ledger) | "All entries" >> beam.Flatten(),
+        )
+
+
+_ACCOUNTS = ("rejects", "ledger")
+
+
+def _with_accounts(done: Any) -> Outcome:
+    rejects, ledger = done.rejects, done.ledger
+    rejects.element_type, ledger.element_type = RejectBatch, LedgerBatch
+    return Outcome(done.made, rejects, ledger)
+
+
+def _at_one_place(block: VectorBlock) -> tuple[int, VectorBlock]:
+    return 0, block
+
+
+def _plan(gathered: tuple[int, Iterable[VectorBlock]], pairs: Sequence[PairOfVarieties]) -> Iterator[Square]:
+    yield from plan_squares(list(gathered[1]), pairs)
+
+
+class _Search(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, k: int) -> None:
+        self._k = k
+
+    def process(self, square: Square) -> Iterable[tuple[str, BlockNeighbours]]:
+        for found in search_square(square, self._k):
+            yield found.key, found
+        count(MINE, "comparisons", sum(b.rows for b in square.sources) * sum(b.rows for b in square.targets))
+
+
+class _Merge(beam.CombineFn):  # type: ignore[misc]
+    """Merge what the squares found of one block. Associative and commutative to the last bit."""
+
+    def create_accumulator(self) -> BlockNeighbours | None:
+        return None
+
+    def add_input(self, merged: BlockNeighbours | None, found: BlockNeighbours) -> BlockNeighbours:
+        return found if merged is None else merge_neighbours(merged, found)
+
+    def merge_accumulators(self, parts: Iterable[BlockNeighbours | None]) -> BlockNeighbours | None:
+        merged = None
+        for part in parts:
+            if part is not None:
+                merged = self.add_input(merged, part)
+        return merged
+
+    def extract_output(self, merged: BlockNeighbours) -> BlockNeighbours:
+        return merged
+
+
+def _with_pair(keyed: tuple[str, BlockNeighbours]) -> tuple[str, BlockNeighbours]:
+    return keyed[1].name, keyed[1]
+
+
+def _decide(gathered: tuple[str, Iterable[BlockNeighbours]], settings: MineSettings) -> Iterator[Fate]:
+    yield from decide(list(gathered[1]), settings)
+
+
+class _ReadTexts(beam.DoFn):  # type: ignore[misc]
+    def process(self, fate: Fate) -> Iterable[Any]:
+        halves, rejects, ledger = halves_of(fate)
+        count(MINE, "sentences", fate.block.rows)
+        for half in halves:
+            yield half.key, half
+        yield from _accounts(rejects, ledger)
+
+
+class _Join(beam.DoFn):  # type: ignore[misc]
+    def process(self, gathered: tuple[str, Iterable[Half]]) -> Iterable[Any]:
+        pairs, rejects, ledger = join_halves(list(gathered[1]))
+        count(MINE, "pairs", len(pairs))
+        yield from pairs.pieces()
+        yield from _accounts(rejects, ledger)
+
+
+def _accounts(rejects: RejectBatch, ledger: LedgerBatch) -> Iterator[Any]:
+    count(MINE, "rejects", len(rejects))
+    for piece in rejects.pieces():
+        yield beam.pvalue.TaggedOutput("rejects", piece)
+    yield beam.pvalue.TaggedOutput("ledger", ledger)
