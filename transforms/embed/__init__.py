@@ -1,0 +1,8 @@
+"""The door of embedding."""
+
+from transforms.embed.interface import Encoder, Vectors
+from transforms.embed.lines import TwoSides, embed_lines
+from transforms.embed.settings import EmbedSettings, NgramSettings
+from transforms.embed.stage import Embed, Embedded
+
+__all__ = ["Embed", "EmbedSettings", "Embedded", "Encoder", "NgramSettings", "TwoSides", "Vectors", "embed_lines"]

@@ -1,0 +1,209 @@
+"""`laser`: the encoders LASER2 and LASER3, run by batched code of our own, without fairseq.
+
+The text is prepared by laser-encoders' tokenizer, whose steps and their order are part of the model. A text that
+has more than `longest_text` pieces is cut there: the BiLSTM would go on at a cost that nobody wants, the transformer
+has no positions beyond. Vectors get length 1.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sentencepiece
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from schemas.errors import SettingsError
+from schemas.identity import content_digest
+from transforms.common.blocks import normalize_rows
+from transforms.embed.backends._laser_files import (
+    PATH,
+    LaserFiles,
+    find_files,
+    import_laser_encoders,
+    load_checkpoint,
+    read_vocabulary,
+)
+from transforms.embed.backends._laser_model import PAD, LaserLstm, LaserTransformer
+from transforms.embed.settings import EmbedSettings
+
+_BOS, _EOS, _UNKNOWN = 0, 2, 3
+_CPU_TOKENS = 1_600
+"""Pieces of a batch on the CPU: the states of a layer stay in the cache (benchmarks/bench_embed.py)."""
+_GPU_TOKENS = 12_000
+
+
+class LaserEncoder:
+    """Embeds texts by one LASER model.
+
+    Args:
+        settings: model, device, precision, token budget.
+        model: path or name, when another than that of the settings.
+        files: the model's files, when they are found already.
+
+    Raises:
+        SettingsError: files that are missing, damaged, hostile, or of another architecture; a GPU that is not there.
+    """
+
+    kind = "dense"
+
+    def __init__(self, settings: EmbedSettings, model: str = "", files: LaserFiles | None = None) -> None:
+        files = files or find_files(model or settings.model, settings.cache)
+        self._device, self._precision = _device_and_precision(settings)
+        self._tokens = settings.token_budget or (_GPU_TOKENS if self._device.type == "cuda" else _CPU_TOKENS)
+        self._longest = settings.longest_text
+        network, self._numbers, self._with_bos = _network(files)
+        self._numbers |= {"<s>": _BOS, "<pad>": PAD, "</s>": _EOS, "<unk>": _UNKNOWN}
+        self.dimension = int(network.dimension)
+        if isinstance(network, LaserTransformer):
+            self._longest = min(self._longest, network.longest - 2)
+        self._network = _placed(network, self._device, self._precision)
+        self._tokenizer = _tokenizer(files)
+        # Vectors differ between precisions, and in their last bits between budgets and kinds of devices.
+        told = json.dumps([files.digest(), self._precision, self._tokens, self._longest, self._device.type])
+        self.name = f"laser:{content_digest(told.encode())}"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts: (texts, dimension) float32, rows of length 1."""
+        return self.encode_pieces([self.pieces(text) for text in texts])
+
+    def pieces(self, text: str) -> tuple[int, ...]:
+        """Give the numbers of a text's pieces, as the network reads them."""
+        words = self._tokenizer.tokenize(text).split()[: self._longest]
+        begin = (_BOS,) if self._with_bos else ()
+        return (*begin, *(self._numbers.get(word, _UNKNOWN) for word in words), _EOS)
+
+    def encode_pieces(self, pieces: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
+        """Embed texts that are pieces already: (texts, dimension) float32, rows of length 1."""
+        # Each distinct sequence once, longest first, then by its numbers: the batches follow from content alone.
+        distinct = sorted(set(pieces), key=lambda sequence: (-len(sequence), sequence))
+        rows = {sequence: row for row, sequence in enumerate(distinct)}
+        made = np.zeros((len(distinct), self.dimension), dtype=np.float32)
+        pending: list[tuple[int, int, torch.Tensor]] = []
+        for begin, end in batches([len(sequence) for sequence in distinct], self._tokens):
+            pending.append((begin, end, self._run(distinct[begin:end])))
+            if len(pending) > 2:  # the GPU works on the next batches while the results of the last are fetched
+                _fetch(made, pending.pop(0))
+        for batch in pending:
+            _fetch(made, batch)
+        normalize_rows(made)
+        return made[[rows[sequence] for sequence in pieces]]
+
+    def _run(self, sequences: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        lengths = torch.tensor([len(sequence) for sequence in sequences])
+        tokens = torch.full((len(sequences), len(sequences[0])), PAD, dtype=torch.int64)
+        for row, sequence in enumerate(sequences):
+            tokens[row, : len(sequence)] = torch.tensor(sequence)
+        if self._device.type == "cuda":
+            tokens = tokens.pin_memory().to(self._device, non_blocking=True)
+        with torch.inference_mode():
+            return self._network(tokens, lengths)  # type: ignore[no-any-return]
+
+
+def batches(lengths: Sequence[int], tokens: int) -> list[tuple[int, int]]:
+    """Cut sentences, longest first, into batches of at most `tokens` pieces, padding included; at least one each.
+
+    Example:
+        >>> batches([9, 9, 4, 3], 20)
+        [(0, 2), (2, 4)]
+    """
+    cut = []
+    begin = 0
+    while begin < len(lengths):
+        end = min(len(lengths), begin + max(1, tokens // lengths[begin]))
+        cut.append((begin, end))
+        begin = end
+    return cut
+
+
+def _fetch(made: NDArray[np.float32], batch: tuple[int, int, torch.Tensor]) -> None:
+    begin, end, vectors = batch
+    made[begin:end] = vectors.float().cpu().numpy()
+
+
+def _device_and_precision(settings: EmbedSettings) -> tuple[torch.device, str]:
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise SettingsError("there is no GPU that torch can use", path="$.embed.device", cure="Use auto or cpu.")
+    on_gpu = there and settings.device != "cpu" and settings.precision != "int8"
+    precision = settings.precision
+    if precision == "auto":
+        precision = "float16" if on_gpu else "float32"
+    if precision == "float16" and not on_gpu:
+        raise SettingsError(
+            "precision float16 needs a GPU", path="$.embed.precision", cure="Use auto, float32 or int8."
+        )
+    return torch.device("cuda" if on_gpu else "cpu"), precision
+
+
+def _placed(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
+    network = network.eval().to(device)
+    if precision == "float16":
+        return network.half()
+    if precision == "int8":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch announces that this moves to another package
+            if isinstance(network, LaserLstm):
+                network.packed = True
+            return torch.ao.quantization.quantize_dynamic(network, {nn.LSTM, nn.Linear}, dtype=torch.qint8)  # type: ignore[no-any-return]
+    return network
+
+
+def _tokenizer(files: LaserFiles) -> Any:
+    import_laser_encoders()
+    from laser_encoders.laser_tokenizer import LaserTokenizer
+
+    try:
+        sentencepiece.SentencePieceProcessor(model_file=str(files.pieces))
+    except (RuntimeError, OSError) as error:
+        raise SettingsError(f"{str(files.pieces)!r} is no SentencePiece model", path=PATH) from error
+    return LaserTokenizer(spm_model=files.pieces)
+
+
+def _network(files: LaserFiles) -> tuple[Any, dict[str, int], bool]:
+    """Build the network of a checkpoint: network, numbers of the pieces, whether a sentence begins with `<s>`."""
+    state = load_checkpoint(files.checkpoint)
+    try:
+        return _lstm(state) if "params" in state else _transformer(state, files)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        told = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SettingsError(
+            f"{str(files.checkpoint)!r} is no LASER2 or LASER3 checkpoint: {type(error).__name__}: {told}", path=PATH
+        ) from error
+
+
+def _lstm(state: Mapping[str, Any]) -> tuple[Any, dict[str, int], bool]:
+    network = LaserLstm(**state["params"])
+    network.load_state_dict(state["model"])
+    return network, dict(state["dictionary"]), False
+
+
+def _transformer(state: Mapping[str, Any], files: LaserFiles) -> tuple[Any, dict[str, int], bool]:
+    if files.vocabulary is None:
+        raise SettingsError(
+            f"no vocabulary beside {str(files.checkpoint)!r}",
+            path=PATH,
+            cure=f"Put {files.checkpoint.with_suffix('.cvocab').name} or laser2.cvocab into its folder.",
+        )
+    weights = dict(state["model"])
+    options = vars(state["cfg"]["model"])
+    numbers = read_vocabulary(files.vocabulary)
+    final_norm = any(name in weights for name in ("encoder.layer_norm.weight", "layer_norm.weight"))
+    if "decoder.version" in weights:
+        weights = {
+            name.removeprefix("encoder."): value for name, value in weights.items() if name.startswith("encoder.")
+        }
+    # Marks of fairseq's versions, and the size-1 place holder of positions that are computed.
+    weights = {
+        name: value for name, value in weights.items() if name not in {"version", "embed_positions._float_tensor"}
+    }
+    # A checkpoint with a last norm was trained with one more symbol, `<mask>`.
+    network = LaserTransformer(options, len(numbers) + final_norm, final_norm="layer_norm.weight" in weights)
+    network.load_state_dict(weights)
+    return network, numbers, bool(options.get("prepend_bos", False))
+
+
+BACKEND = LaserEncoder

@@ -1,0 +1,50 @@
+"""What an encoder is: texts in, one vector a text out."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+Vectors: TypeAlias = NDArray[np.float32] | scipy.sparse.csr_array
+
+
+class Encoder(Protocol):
+    """Gives every text a vector of length 1, in one space.
+
+    The vectors of a batch follow from its texts alone: another order of the same texts gives the same vectors
+    in that order, bit for bit.
+
+    Attributes:
+        name: of the backend, with the digest of its model: equal names give equal vectors.
+        kind: `dense` or `sparse`.
+        dimension: of the vectors.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name and digest."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """`dense` or `sparse`."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Values of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Embed a batch.
+
+        Args:
+            texts: any number of texts, also none, also empty ones.
+
+        Returns:
+            (texts, dimension) float32: an array when dense, a CSR matrix with rising indices when sparse. Rows have
+            length 1; a row of zeros means that the text has nothing that the space knows.
+        """
+        ...

@@ -1,0 +1,46 @@
+"""Embed two lists of lines in memory: what `isogloss pair` does, without a graph and without files."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from transforms.common.backends import load_backend
+from transforms.embed.backends.ngram import fit_encode
+from transforms.embed.interface import Vectors
+from transforms.embed.settings import EmbedSettings
+
+
+class TwoSides(NamedTuple):
+    """The vectors of two lists of lines, in one space.
+
+    Attributes:
+        a, b: (lines, dimension) float32, an array or a CSR matrix; rows of length 1, or of zeros.
+        encoder: name and digest of the model.
+    """
+
+    a: Vectors
+    b: Vectors
+    encoder: str
+
+
+def embed_lines(
+    lines_a: Sequence[str], lines_b: Sequence[str], settings: EmbedSettings, varieties: tuple[str, str] = ("", "")
+) -> TwoSides:
+    """Embed two lists of lines in one space.
+
+    Args:
+        lines_a, lines_b: any texts, also empty ones.
+        settings: which encoder, and how.
+        varieties: BCP 47 tags of the sides, where `settings.models` has a model of their own for them.
+
+    Raises:
+        SettingsError: a model that cannot be loaded.
+    """
+    if settings.encoder == "ngram":
+        encoder, (a, b) = fit_encode([lines_a, lines_b], settings.ngram)
+        return TwoSides(a, b, encoder.name)
+    make = load_backend("embed", settings.encoder)
+    names = [settings.model_of(variety) for variety in varieties]
+    encoders = {name: make(settings, name) for name in sorted(set(names))}
+    first, second = (encoders[name] for name in names)
+    told = first.name if first is second else f"{first.name} {second.name}"
+    return TwoSides(first.encode(lines_a), second.encode(lines_b), told)
