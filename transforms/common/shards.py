@@ -82,7 +82,8 @@ class WriteShards(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, batches: beam.PCollection) -> Written:
         """Cut by range, gather, write."""
-        cut = batches | "Cut by range" >> beam.ParDo(_Cut(self)).with_outputs("ledger", main="cut")
+        by_range = beam.ParDo(_Cut(self)).with_input_types(self.noun)
+        cut = batches | "Cut by range" >> by_range.with_outputs("ledger", main="cut")
         pieces, entered = cut.cut, cut.ledger
         pieces.element_type, entered.element_type = beam.typehints.KV[str, self.noun], LedgerBatch
         done = (
@@ -108,7 +109,9 @@ class _Cut(beam.DoFn):  # type: ignore[misc]
 
     def process(self, batch: Batch) -> Iterable[Any]:
         if self._unique:
-            yield beam.pvalue.TaggedOutput("ledger", ledger_entries(self._stage, self._unit, "in", batch, self._variety))
+            yield beam.pvalue.TaggedOutput(
+                "ledger", ledger_entries(self._stage, self._unit, "in", batch, self._variety)
+            )
         ranges = buckets_of(batch.column(self._by), self._shards)
         values = [batch.texts(name) for name in self._partition]
         folders = np.array(["-".join(parts) for parts in zip(*values, strict=True)] if values else [""] * len(batch))

@@ -17,6 +17,7 @@ from transforms.common import coders as coders
 from transforms.common.accounting import Result, ledger_entries, parent_entries, reject_entries
 from transforms.common.metrics import count
 
+
 class Outcome(NamedTuple):
     """What a stage gives."""
 
@@ -57,9 +58,8 @@ class MapBatches(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, batches: beam.PCollection) -> Outcome:
         """Apply the function to each batch."""
-        done = batches | "Run" >> beam.ParDo(_RunBatch(self)).with_outputs("rejects", "ledger", main="made").with_output_types(
-            self.made
-        )
+        run = beam.ParDo(_RunBatch(self)).with_input_types(self.given)
+        done = batches | "Run" >> run.with_outputs("rejects", "ledger", main="made")
         made, rejects, ledger = done.made, done.rejects, done.ledger
         made.element_type, rejects.element_type, ledger.element_type = self.made, RejectBatch, LedgerBatch
         return Outcome(made, rejects, ledger)
