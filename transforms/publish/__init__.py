@@ -1,7 +1,35 @@
 """publish: pairs -> corpus. Limits, Parquet by variety pair, card, report, exports, take-down."""
 
 from transforms.publish.decide import check_names, decide, score_names
+from transforms.publish.exports import export, write_jsonl, write_moses, write_pharaoh, write_tmx
+from transforms.publish.inspect import Inspection, inspect_checkpoint
+from transforms.publish.inspect import to_text as inspection_text
+from transforms.publish.report import ledger_markdown, ledger_text, make_reports
 from transforms.publish.settings import PublishSettings
 from transforms.publish.stage import Publish
+from transforms.publish.takedown import Request, TakenDown, take_down
+from transforms.publish.write_card import rewrite_card, write_card
 
-__all__ = ["Publish", "PublishSettings", "check_names", "decide", "score_names"]
+__all__ = [
+    "Inspection",
+    "Publish",
+    "PublishSettings",
+    "Request",
+    "TakenDown",
+    "check_names",
+    "decide",
+    "export",
+    "inspect_checkpoint",
+    "inspection_text",
+    "ledger_markdown",
+    "ledger_text",
+    "make_reports",
+    "rewrite_card",
+    "score_names",
+    "take_down",
+    "write_card",
+    "write_jsonl",
+    "write_moses",
+    "write_pharaoh",
+    "write_tmx",
+]
