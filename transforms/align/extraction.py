@@ -53,9 +53,9 @@ def itermax(similarities: Similarities, sources: NDArray[np.integer], targets: N
     first = inter(similarities, sources, targets)
     free_rows = ~first.any(axis=2) & inside.any(axis=2)
     free_columns = ~first.any(axis=1) & inside.any(axis=1)
-    again = (
-        (np.minimum(sources, targets) >= ITERMAX_SMALLEST) & free_rows.any(axis=1) & free_columns.any(axis=1)
-    )[:, None, None]
+    again = ((np.minimum(sources, targets) >= ITERMAX_SMALLEST) & free_rows.any(axis=1) & free_columns.any(axis=1))[
+        :, None, None
+    ]
     both = free_rows[:, :, None] & free_columns[:, None, :]
     either = free_rows[:, :, None] | free_columns[:, None, :]
     # the weights are doubles, as SimAlign's are: a single-precision product could order two cells otherwise

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import pyarrow as pa
-
 WordPair = tuple[Sequence[str], Sequence[str]]
 """The words of a source sentence and of its target."""
 
@@ -38,7 +36,11 @@ class AlignedPair(NamedTuple):
 
 @runtime_checkable
 class Aligner(Protocol):
-    """Links the words of sentence pairs. Backends are made from `AlignSettings`."""
+    """Links the words of sentence pairs.
+
+    A backend is made from `AlignSettings`, and has a static method `check(settings)` that raises SettingsError
+    for what the settings' types cannot refuse: it is called before a run is launched.
+    """
 
     def align(self, pairs: Sequence[WordPair]) -> list[list[Link]]:
         """Link the words of every pair.
@@ -62,17 +64,17 @@ class TrainedAligner(Aligner, Protocol):
     `align` of one that has learned nothing yet learns from the pairs that it is given.
     """
 
-    def train(self, pairs: Sequence[WordPair]) -> pa.Table:
+    def train(self, pairs: Sequence[WordPair]) -> bytes:
         """Learn from pairs.
 
         Args:
             pairs: in an order that follows from their content: sums of floating-point numbers are taken in it.
 
         Returns:
-            What was learned, as a table that `load` takes.
+            What was learned, as the bytes of a file; `load` takes them.
         """
         ...
 
-    def load(self, table: pa.Table) -> None:
+    def load(self, learned: bytes) -> None:
         """Take what was learned before, in place of what is known now."""
         ...

@@ -10,7 +10,9 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     aligner: Annotated[
         str,
-        msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$", description="association (learns from the run's own pairs) or simalign."),
+        msgspec.Meta(
+            pattern=r"^[a-z][a-z0-9_]*$", description="association (learns from the run's own pairs) or simalign."
+        ),
     ] = "association"
     max_words: Annotated[
         int, msgspec.Meta(ge=1, le=32767, description="Most words of a sentence; longer pairs are rejected.")
@@ -27,9 +29,10 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     layer: Annotated[int, msgspec.Meta(ge=0, le=200, description="simalign: layer whose vectors are compared.")] = 8
     token_type: Annotated[
         Literal["bpe", "word"], msgspec.Meta(description="simalign: compare pieces of words, or means over words.")
-    ] = "bpe"
+    ] = "bpe"  # noqa: S105 -- a kind of token, not a password
     distortion: Annotated[
-        float, msgspec.Meta(ge=0, le=1, description="simalign: how much distance from the diagonal counts; 0: not at all.")
+        float,
+        msgspec.Meta(ge=0, le=1, description="simalign: how much distance from the diagonal counts; 0: not at all."),
     ] = 0.0
     batch_tokens: Annotated[
         int, msgspec.Meta(ge=16, description="simalign: most word pieces, padding included, of one forward pass.")
@@ -48,8 +51,9 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int, msgspec.Meta(ge=0, le=50, description="association: rounds of learning words in sequence (HMM).")
     ] = 5
     orthography: Annotated[
-        float, msgspec.Meta(ge=0, description="association: weight of spelling in the prior, in counted words; 0: none.")
-    ] = 4.0
+        float,
+        msgspec.Meta(ge=0, description="association: weight of spelling in the prior, in counted words; 0: none."),
+    ] = 10.0
     prior: Annotated[
         str, msgspec.Meta(description="association: a table learned before (*.arrow), to learn on from; empty: none.")
     ] = ""

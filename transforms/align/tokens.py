@@ -36,15 +36,15 @@ def tokenize(text: str) -> list[str]:
     tokens: list[str] = []
     quoted = False
     for found in _pattern().finditer(text):
-        token = found.group()
+        piece = found.group()
         kind = found.lastgroup
         if kind == "word":
-            quoted = _add_word(tokens, token, quoted=quoted)
+            quoted = _add_word(tokens, piece, quoted=quoted)
         elif kind == "plain":
-            tokens.append(token)
+            tokens.append(piece)
         elif kind == "mark":
-            quoted = quoted or token == "‘"
-            tokens.append(token)
+            quoted = quoted or piece == "‘"
+            tokens.append(piece)
     return tokens
 
 
@@ -145,11 +145,11 @@ def _pattern() -> re.Pattern[str]:
     apostrophe = f"(?:[{APOSTROPHES}](?![{marks}]))"
     hebrew = "[\u05d0-\u05ea\u0591-\u05c7]"
     plain = [
-        "(?:https?://|www\\.)[^\\s<>\"]*[^\\s<>\"'’”»).,;:!?]",
+        '(?:https?://|www\\.)[^\\s<>"]*[^\\s<>"\'’”»).,;:!?]',
         "[\\w.+-]+@[\\w-]+(?:\\.[\\w-]+)+",
         f"\\d+(?:[.,:/٫٬’']\\d+)+(?!{letter})",
         f"(?<!\\w)(?:[^\\W\\d_{han}][{marks}]*\\.){{2,}}(?!{letter})",
-        f"{hebrew}+\"{hebrew}+",
+        f'{hebrew}+"{hebrew}+',
         f"[{han}]",
         "[\U0001f1e6-\U0001f1ff]{2}",  # flags
     ]

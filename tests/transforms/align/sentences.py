@@ -55,11 +55,20 @@ FRIULIAN_ITALIAN = [
         "Cheste evoluzion culturâl e à un grant efiet rispiet ai schemis da comunitât.",
         "Questa evoluzione culturale ha un effetto profondo sui modelli di comunità.",
     ),
-    ("Chest al à puartât a un grant aument ta eficience.", "Ciò produsse un ulteriore e drammatico aumento dell’efficienza."),
-    ("I studis di aree foreste a jerin in sostance inesistents.", "Gli studi sulle aree straniere erano praticamente inesistenti."),
+    (
+        "Chest al à puartât a un grant aument ta eficience.",
+        "Ciò produsse un ulteriore e drammatico aumento dell’efficienza.",
+    ),
+    (
+        "I studis di aree foreste a jerin in sostance inesistents.",
+        "Gli studi sulle aree straniere erano praticamente inesistenti.",
+    ),
     (
         "Un mieç al è cualsisei robe che e pues mediâ la nestre interazion cul mont e i altris oms.",
         "Un medium è qualsiasi cosa che media la nostra interazione con il mondo o con gli altri esseri umani.",
     ),
-    ("Il prin significât de peraule art al è « mût di fâ ».", "Il primo significato della parola arte è “modo di fare”."),
+    (
+        "Il prin significât de peraule art al è « mût di fâ ».",
+        "Il primo significato della parola arte è “modo di fare”.",
+    ),
 ]

@@ -11,7 +11,10 @@ def make_bert(folder, texts, *, layers=3, width=48, heads=4, longest=64, vocabul
     folder.mkdir(parents=True, exist_ok=True)
     learner.save_model(str(folder))
     tokenizer = BertTokenizerFast(
-        vocab=str(folder / "vocab.txt"), do_lower_case=False, strip_accents=False, model_max_length=max_length or longest
+        vocab=str(folder / "vocab.txt"),
+        do_lower_case=False,
+        strip_accents=False,
+        model_max_length=max_length or longest,
     )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(7)

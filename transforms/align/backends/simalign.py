@@ -9,8 +9,9 @@ Models are any that transformers' AutoModel loads: a folder, or a name that it f
 licences are their own. Cost: one forward pass over each distinct sentence.
 """
 
-import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,9 @@ NAMES = {"bert": "bert-base-multilingual-cased", "xlmr": "xlm-roberta-base"}
 
 _CUT_MODELS = {"bert", "roberta", "xlm-roberta"}
 """Model types whose hidden states do not change when the layers above are left away."""
+
+_DIGITS = 4
+"""Digits of a probability: further ones depend on what else was in the batch."""
 
 _PAIRS_AT_ONCE = 256
 """Pairs whose similarities are extracted in one go, at most; bounds memory."""
@@ -64,8 +68,16 @@ class SimAlign:
             int(self._tokenizer.model_max_length), int(getattr(self._model.config, "max_position_embeddings", 512))
         )
         if self._model.config.model_type in {"roberta", "xlm-roberta"}:
-            longest = min(longest, int(self._model.config.max_position_embeddings) - 2)  # positions begin behind the padding's
+            longest = min(
+                longest, int(self._model.config.max_position_embeddings) - 2
+            )  # positions begin behind the padding's
         self._window = longest - special
+
+    @staticmethod
+    def check(settings: AlignSettings) -> None:
+        """Refuse a model that is none and a layer that it does not have, before a run is launched; raises SettingsError."""
+        with _explained(settings):
+            _configuration(settings)
 
     def align(self, pairs: Sequence[WordPair]) -> list[list[Link]]:
         """Link the words of every pair; see `transforms.align.interface.Aligner`."""
@@ -93,7 +105,9 @@ class SimAlign:
         out = []
         for sentence in sentences:
             counts = [len(ids[word]) for word in sentence]
-            out.append(_Sentence([i for word in sentence for i in ids[word]], np.repeat(np.arange(len(counts)), counts)))
+            out.append(
+                _Sentence([i for word in sentence for i in ids[word]], np.repeat(np.arange(len(counts)), counts))
+            )
         return out
 
     def _vectors(self, sentences: Sequence[_Sentence], wanted: set[int]) -> dict[int, torch.Tensor]:
@@ -109,7 +123,9 @@ class SimAlign:
         ]
         windows.sort(key=lambda w: (min(len(sentences[w[0]].ids), self._window), w[0], w[1]))
         parts: dict[int, list[tuple[int, torch.Tensor]]] = {}
-        for batch in _batches(windows, lambda w: min(len(sentences[w[0]].ids), self._window), self._settings.batch_tokens):
+        for batch in _batches(
+            windows, lambda w: min(len(sentences[w[0]].ids), self._window), self._settings.batch_tokens
+        ):
             ids = [
                 [*self._first, *sentences[sentence].ids[start : start + self._window], *self._last]
                 for sentence, start, _ in batch
@@ -181,7 +197,7 @@ class SimAlign:
             best: dict[tuple[int, int], float] = {}
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
                 cell = (int(of_source[row]), int(of_target[column]))
-                best[cell] = max(best.get(cell, 0.0), float(probability[i, row, column]))
+                best[cell] = max(best.get(cell, 0.0), round(float(probability[i, row, column]), _DIGITS))
             out.append([Link(*cell, best[cell]) for cell in sorted(best)])
         return out
 
@@ -223,7 +239,7 @@ def _windows(pieces: int, window: int) -> list[tuple[int, tuple[int, int]]]:
         return [(0, (0, pieces))]
     step = window // 2
     starts = [*range(0, pieces - window, step), pieces - window]
-    borders = [0, *((a + b + window) // 2 for a, b in zip(starts, starts[1:], strict=False)), pieces]
+    borders = [0, *((a + b + window) // 2 for a, b in pairwise(starts)), pieces]
     return [(start, (borders[i], borders[i + 1])) for i, start in enumerate(starts)]
 
 
@@ -261,32 +277,52 @@ def _device(name: str) -> str:
     return name
 
 
+def _configuration(settings: AlignSettings) -> Any:
+    """Read the model's configuration and check the layer."""
+    config = AutoConfig.from_pretrained(_name(settings), output_hidden_states=True)
+    layers = int(getattr(config, "num_hidden_layers", 0))
+    if settings.layer > layers:
+        raise SettingsError(
+            f"layer {settings.layer} is asked for, the model {settings.model!r} has {layers}",
+            path="$.align.layer",
+            cure=f"Choose 0 to {layers}.",
+        )
+    return config
+
+
 def _load(settings: AlignSettings) -> tuple[Any, Any]:
     """Load tokenizer and model, the layers above the chosen one left away where that changes nothing."""
-    name = NAMES.get(settings.model, settings.model)
-    verbosity = transformers_logging.get_verbosity()
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()  # it would complain of the layers left away
+    transformers_logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(name, output_hidden_states=True)
-        layers = int(getattr(config, "num_hidden_layers", 0))
-        if settings.layer > layers:
-            raise SettingsError(
-                f"layer {settings.layer} is asked for, the model {name!r} has {layers}",
-                path="$.align.layer",
-                cure=f"Choose 0 to {layers}.",
-            )
-        if config.model_type in _CUT_MODELS:
-            config.num_hidden_layers = max(settings.layer, 1)
-        model = AutoModel.from_pretrained(name, config=config)
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
-        place = "folder" if os.path.sep in name or os.path.exists(name) else "name"  # noqa: PTH110
-        raise SettingsError(
-            f"the {place} {name!r} gives no model: {str(error).strip().splitlines()[0]}",
-            path="$.align.model",
-            cure="Give bert, xlmr, the name of a Hugging Face model, or a folder with its config.json, weights and tokenizer.",
-        ) from error
+        with _explained(settings):
+            config = _configuration(settings)
+            if config.model_type in _CUT_MODELS:
+                config.num_hidden_layers = max(settings.layer, 1)
+            model = AutoModel.from_pretrained(_name(settings), config=config)
+            tokenizer = AutoTokenizer.from_pretrained(_name(settings))
     finally:
         transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
     model.eval()
     return tokenizer, model
+
+
+def _name(settings: AlignSettings) -> str:
+    return NAMES.get(settings.model, settings.model)
+
+
+@contextmanager
+def _explained(settings: AlignSettings) -> Iterator[None]:
+    """Turn what transformers raises for a model that is none into a SettingsError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SettingsError(
+            f"{_name(settings)!r} gives no model: {first}",
+            path="$.align.model",
+            cure="Give bert, xlmr, the name of a Hugging Face model, or a folder with config.json, weights and tokenizer.",
+        ) from error

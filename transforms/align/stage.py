@@ -1,0 +1,146 @@
+"""align: pairs -> pairs with the words of both sides and the links between them.
+
+What goes in: mined pairs, in any order and any cut. What comes out: the same pairs with `source_tokens`,
+`target_tokens` and `links`. A pair is rejected when a side has no words (`empty`) or more than `max_words`
+(`too_many_words`). Order and duplicates do not matter.
+
+An aligner that learns (`association`) learns from all pairs of a variety pair at one place, ordered by pair id,
+and writes what it learned under the checkpoint's folder; the batches wait for it, then are linked in parallel.
+Cost: memory of the learning worker: the words of a variety pair's sentences, some 4 bytes for each cell (source
+words times target words, summed over its pairs) and 100 bytes for each distinct word pair: about 1 GB for
+100,000 pairs of 20 words a side. Other aligners are one pass over the batches.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from schemas.pair import PairBatch
+from schemas.reject import RejectBatch
+from transforms.align.interface import TrainedAligner
+from transforms.align.pairs import STAGE, UNIT, VARIETY, link_pairs, make_aligner, tokenize_pairs
+from transforms.align.settings import AlignSettings
+from transforms.common import coders as coders
+from transforms.common import files
+from transforms.common.accounting import Result
+from transforms.common.backends import load_backend
+from transforms.common.stage import MapBatches, Outcome, StageFunction
+
+ARTIFACTS = "alignment"
+"""Folder, below the checkpoint's, of what aligners learned: one file a variety pair."""
+
+_LEARNED_COLUMNS = ("pair_id", "source_tokens", "target_tokens")
+_LEARNED_KEPT = 4
+
+
+@dataclass(eq=False, kw_only=True)
+class Align(beam.PTransform):  # type: ignore[misc]
+    """Link the words of pairs.
+
+    Attributes:
+        settings: which aligner, and how.
+        folder: the pairs' checkpoint folder; what is learned goes to `alignment/` below it.
+    """
+
+    settings: AlignSettings
+    folder: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        backend = load_backend("align", self.settings.aligner)
+        backend.check(self.settings)
+        self._learns = issubclass(backend, TrainedAligner)
+
+    def expand(self, batches: beam.PCollection[PairBatch]) -> Outcome:
+        """Cut into words; learn, where the aligner learns; link."""
+        if not self._learns:
+            return batches | "Link" >> _map_batches(partial(_make_linker, self.settings))
+        worded = batches | "Words" >> _map_batches(partial(_make_tokenizer, self.settings))
+        learned = (
+            worded.made
+            | "By variety pair" >> beam.FlatMap(_words_by_variety_pair).with_output_types(beam.typehints.KV[str, bytes])
+            | "Gather" >> beam.GroupByKey()
+            | "Learn" >> beam.ParDo(_Learn(self.settings, self.folder)).with_output_types(beam.typehints.KV[str, str])
+        )
+        linked = worded.made | "Link" >> beam.ParDo(
+            _LinkLearned(self.settings), learned=beam.pvalue.AsDict(learned)
+        ).with_output_types(PairBatch)
+        return Outcome(linked, worded.rejects, worded.ledger)
+
+
+def _map_batches(make_function: Any) -> MapBatches:
+    return MapBatches(
+        stage=STAGE, unit=UNIT, make_function=make_function, given=PairBatch, made=PairBatch, variety=VARIETY
+    )
+
+
+def _make_tokenizer(settings: AlignSettings) -> StageFunction:
+    return partial(tokenize_pairs, settings=settings)
+
+
+def _make_linker(settings: AlignSettings) -> StageFunction:
+    aligner = make_aligner(settings)
+
+    def run(batch: PairBatch) -> Result[PairBatch]:
+        worded = tokenize_pairs(batch, settings)
+        linked = link_pairs(worded.made, aligner)
+        return Result(linked.made, RejectBatch.concatenate([worded.rejects, linked.rejects]))
+
+    return run
+
+
+def _words_by_variety_pair(batch: PairBatch) -> Iterable[tuple[str, bytes]]:
+    for key, rows in _by_variety_pair(batch):
+        words = pa.Table.from_batches([rows.data]).select(_LEARNED_COLUMNS).replace_schema_metadata()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, words.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_table(words)
+        yield key, sink.getvalue().to_pybytes()
+
+
+def _by_variety_pair(batch: PairBatch) -> Iterable[tuple[str, PairBatch]]:
+    keys = [">".join(pair) for pair in zip(batch.texts("source_variety"), batch.texts("target_variety"), strict=True)]
+    for key in sorted(set(keys)):
+        yield key, batch.filter([other == key for other in keys])
+
+
+class _Learn(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, settings: AlignSettings, folder: str) -> None:
+        self._settings = settings
+        self._folder = folder
+
+    def process(self, gathered: tuple[str, Iterable[bytes]]) -> Iterable[tuple[str, str]]:
+        key, pieces = gathered
+        tables = [pa.ipc.open_stream(piece).read_all() for piece in pieces]
+        words = pa.concat_tables(tables).sort_by("pair_id")
+        aligner = make_aligner(self._settings)
+        assert isinstance(aligner, TrainedAligner), "only aligners that learn come here"
+        pairs = list(zip(words["source_tokens"].to_pylist(), words["target_tokens"].to_pylist(), strict=True))
+        path = files.join(self._folder, ARTIFACTS, f"{key.replace('>', '-')}.arrow")
+        files.write_bytes(path, aligner.train(pairs))
+        yield key, path
+
+
+class _LinkLearned(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, settings: AlignSettings) -> None:
+        self._settings = settings
+
+    def setup(self) -> None:
+        self._aligner = lru_cache(maxsize=_LEARNED_KEPT)(self._load)
+
+    def process(self, batch: PairBatch, learned: Mapping[str, str]) -> Iterable[PairBatch]:
+        for key, rows in _by_variety_pair(batch):
+            linked = link_pairs(rows, self._aligner(learned[key]))
+            # every pair was accounted for when its words were cut: a learning aligner refuses none
+            assert len(linked.rejects) == 0, "an aligner that learned from a pair refused it"
+            yield linked.made
+
+    def _load(self, path: str) -> TrainedAligner:
+        aligner = make_aligner(self._settings)
+        assert isinstance(aligner, TrainedAligner), "only aligners that learn come here"
+        aligner.load(files.read_bytes(path))
+        return aligner
