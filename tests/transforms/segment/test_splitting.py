@@ -69,7 +69,7 @@ def test_a_long_line_is_split_in_time_that_grows_with_its_length():
 
 
 def test_a_cut_between_windows_is_no_sentence_end():
-    sentence = "Parolla " + "parolla " * 30 + "fin."
+    sentence = "Parolla " + "parolla " * 30 + "finia."
     text = " ".join([sentence] * 60)
     assert set(sentences(text, "lij")) == {sentence}
 
