@@ -1,6 +1,7 @@
 """The command line: runs on a configuration, stages alone on plain files, and a look at what there is."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -51,6 +52,8 @@ Beam's own flags follow `--`. Exit status: 0 done, 1 the run failed, 2 a setting
 `isogloss COMMAND --help` says more about each.
 """
 
+_EVERYDAY = ("This output type hint will be ignored", "This input type hint will be ignored", "apitools not found")
+
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
@@ -77,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     options.beam_flags = beam_flags
+    _quiet_beam()
     if beam_flags and not options.takes_beam_flags:
         parser.error(f"{options.command} takes no Beam flags")
     try:
@@ -93,6 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("isogloss: interrupted; the same command goes on where it was", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _quiet_beam() -> None:
+    """Let warnings through, but for those that Beam gives on every graph of stages with several outputs."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: not record.getMessage().startswith(_EVERYDAY))
+    logging.basicConfig(level=logging.WARNING, format="isogloss: %(levelname)s: %(message)s", handlers=[handler])
 
 
 def make_parser() -> argparse.ArgumentParser:

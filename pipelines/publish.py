@@ -2,12 +2,16 @@
 
 import apache_beam as beam
 
+from pipelines.config import plain
 from pipelines.run import Run, digest_of
 from schemas.corpus import VERSION as CORPUS_VERSION
+from schemas.ledger import LedgerBatch
 from schemas.pair import PairBatch
-from transforms.common.checkpoint import FinishCheckpoint, shard_references
+from transforms.common import files
+from transforms.common.checkpoint import FinishCheckpoint, is_finished, shard_references
 from transforms.common.shards import ReadShards
-from transforms.publish import Publish
+from transforms.publish import Publish, check_names, write_card
+from transforms.score import score_fields
 
 
 def publish(run: Run) -> None:
@@ -17,6 +21,7 @@ def publish(run: Run) -> None:
         SettingsError: there are no pairs yet, or a limit names an unknown score.
     """
     configuration = run.configuration
+    check_names(configuration.publish, ("cosine", "margin", *(spec.name for spec in score_fields(configuration.score.scores))))
     pairs = configuration.folder("pairs")
     plan = run.plan(
         "corpus",
@@ -36,3 +41,22 @@ def publish(run: Run) -> None:
         published._asdict() | "finish corpus" >> FinishCheckpoint(plan=plan)
 
     run.execute("publish", [plan], build)
+    if is_finished(plan) and not run.dry_run and not files.exists(files.join(plan.folder, "README.md")):
+        _write_card(run, plan.folder)
+
+
+def _write_card(run: Run, folder: str) -> None:
+    configuration = run.configuration
+    ledgers = [
+        LedgerBatch.from_table(files.read_parquet(path))
+        for checkpoint in ("pages", "documents", "sentences", "pairs")
+        if files.exists(path := files.join(configuration.folder(checkpoint), "ledger.parquet"))
+    ]
+    sections = ("normalize", "segment", "identify", "deduplicate", "embed", "mine", "align", "score", "publish")
+    write_card(
+        folder,
+        name=configuration.corpus.name,
+        settings=configuration.publish,
+        ledgers=ledgers,
+        configuration={name: plain(getattr(configuration, name)) for name in sections},
+    )
