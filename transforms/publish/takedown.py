@@ -126,6 +126,8 @@ def take_down(folder: str, request: Request) -> TakenDown:
         files.write_parquet(files.join(folder, REJECTS, REJECT_FILE), pa.Table.from_batches([rejects.data]))
     for path, mask in found.items():
         _rewrite(folder, path, mask)
+    others = [shard["path"] for shard in manifest["rejects"] if shard["path"] != REJECT_FILE]
+    files.delete([files.join(folder, REJECTS, path) for path in others])
     _finish(folder, manifest, rejects)
     return TakenDown(sum(int(mask.sum()) for mask in found.values()), tuple(sorted(found)), blanks)
 
@@ -248,7 +250,7 @@ def _schema_as_written(path: str) -> pa.Schema:
 
 
 def _finish(folder: str, manifest: dict[str, Any], rejects: RejectBatch) -> None:
-    """Write ledger, manifest and card of what is left."""
+    """Write ledger, manifest and card of what is left. All rejects stand in one file by now."""
     shards = [s for s in manifest["shards"] if files.exists(files.join(folder, *s["path"].split("/")))]
     listed = [_listed(folder, shard["path"]) for shard in shards]
     ledger = _ledger(folder, _UNITS[manifest["table"]], listed, rejects)
@@ -256,7 +258,6 @@ def _finish(folder: str, manifest: dict[str, Any], rejects: RejectBatch) -> None
     if wrong:
         raise AssertionError("records are not accounted for:\n" + "\n".join(wrong))
     files.write_parquet(files.join(folder, "ledger.parquet"), pa.Table.from_batches([ledger.data]))
-    paths = {shard["path"] for shard in manifest["rejects"]} | ({REJECT_FILE} if len(rejects) else set())
     lines = "\n".join(f"{shard['path']} {shard['digest']}" for shard in listed)
     files.write_json(
         files.join(folder, MANIFEST),
@@ -265,7 +266,7 @@ def _finish(folder: str, manifest: dict[str, Any], rejects: RejectBatch) -> None
             "rows": sum(shard["rows"] for shard in listed),
             "shards": listed,
             "rejected_rows": len(rejects),
-            "rejects": [_listed(files.join(folder, REJECTS), path) for path in sorted(paths)],
+            "rejects": [_listed(files.join(folder, REJECTS), REJECT_FILE)] if len(rejects) else [],
             "digest": content_digest(lines.encode("utf-8")),
             "taken_down_rows": sum(stage == STAGE for stage in rejects.texts("stage")),
         },

@@ -3,13 +3,17 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from schemas.errors import SettingsError
 from schemas.ledger import LedgerBatch, imbalances
 from schemas.pair import PairBatch
+from schemas.sentence import SentenceBatch, sentence_id
 from transforms.common import files
-from transforms.common.checkpoint import read_manifest
+from transforms.common.accounting import ledger_entries
+from transforms.common.checkpoint import Plan, read_manifest, write_manifest
+from transforms.common.shards import write_shard
 from transforms.publish import PublishSettings, Request, inspect_checkpoint, inspection_text, take_down, write_card
 
 SETTINGS = PublishSettings(minimum={"margin": 1.05})
@@ -230,3 +234,48 @@ def test_an_empty_corpus_is_whole(tmp_path, publish):
     found = inspect_checkpoint(publish(tmp_path, [PairBatch.empty()]))
     assert found.is_whole
     assert found.first_rows == ()
+
+
+# Other checkpoints
+
+
+def _sentences(folder):
+    texts = [
+        ("lij", "Bondì.", 0),
+        ("lij", "O porto de Zena o l'é grande.", 0),
+        ("it", "Buongiorno.", 1),
+        (None, "1492.", 1),
+    ]
+    rows = SentenceBatch.from_rows(
+        {
+            "sentence_id": sentence_id(f"{page:032x}", i, i + 1), "document_id": f"{page:032x}", "position": i,
+            "start": i, "end": i + 1, "text": text, "normalized": text, "variety": tag, "source": "test",
+            "url": f"https://example.org/{page}.html", "robots": "allowed",
+        }
+        for i, (tag, text, page) in enumerate(texts)
+    )  # fmt: skip
+    shard = write_shard(folder, "part-00000-of-00001.parquet", pa.Table.from_batches([rows.data]))
+    ledger = LedgerBatch.concatenate(
+        [ledger_entries("identify", "sentence", outcome, rows, "variety") for outcome in ("in", "out")]
+    )
+    write_manifest(Plan(folder=folder, table="sentence", version=1, code="0.test"), [shard], [], ledger)
+
+
+@pytest.mark.parametrize(
+    ("request_", "left"),
+    [
+        (Request(url="https://example.org/0.html"), ["Buongiorno.", "1492."]),
+        (Request(identifier=f"{1:032x}"), ["Bondì.", "O porto de Zena o l'é grande."]),
+        (Request(identifier=sentence_id(f"{0:032x}", 0, 1)), ["O porto de Zena o l'é grande.", "Buongiorno.", "1492."]),
+    ],
+)
+def test_sentences_are_taken_down_as_pairs_are(tmp_path, request_, left):
+    folder = str(tmp_path / "sentences")
+    _sentences(folder)
+    take_down(folder, request_)
+    assert pl.read_parquet(f"{folder}/*-of-*.parquet")["text"].to_list() == left
+    assert imbalances(_ledger(folder)) == []
+    assert inspect_checkpoint(folder).is_whole
+    rejects = pl.read_parquet(f"{folder}/rejects/*.parquet")
+    assert rejects["reason"].to_list() == ["taken_down"] * (4 - len(left))
+    assert rejects["unit"].unique().to_list() == ["sentence"]
