@@ -63,11 +63,19 @@ class CheckedResolver(AbstractResolver):
     Args:
         allow_private: let private and loopback addresses pass (a local site, a demo).
         lookup: gives the addresses of a host and port.
+        is_allowed: judges an address where private ones may not pass.
     """
 
-    def __init__(self, *, allow_private: bool, lookup: Lookup = system_lookup) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        lookup: Lookup = system_lookup,
+        is_allowed: Callable[[Address], bool] = is_public,
+    ) -> None:
         self._allow_private = allow_private
         self._lookup = lookup
+        self._is_allowed = is_allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -82,7 +90,7 @@ class CheckedResolver(AbstractResolver):
         allowed: list[ResolveResult] = []
         for text in found:
             address = ipaddress.ip_address(text)
-            if not (self._allow_private or is_public(address)):
+            if not (self._allow_private or self._is_allowed(address)):
                 continue
             kind = socket.AF_INET6 if address.version == 6 else socket.AF_INET
             if family not in (socket.AF_UNSPEC, kind):
@@ -116,7 +124,7 @@ class CheckedResolver(AbstractResolver):
             address = ipaddress.ip_address(host)
         except ValueError:
             return
-        if not (self._allow_private or is_public(address)):
+        if not (self._allow_private or self._is_allowed(address)):
             raise _refused(host)
 
     async def close(self) -> None:

@@ -223,7 +223,8 @@ class Crawler:
         """Store a page that has not changed: its earlier record as it was, and the revisit record that says so."""
         assert self._earlier is not None, "only a page of an earlier crawl is asked for conditionally"
         page, response = self._earlier.page(answer.url)
-        kept = next(iter(ArchiveIterator(io.BytesIO(response))))
+        archive = ArchiveIterator(io.BytesIO(response))
+        kept = next(iter(archive))
         charset = kept.http_charset
         kind = (kept.http_content_type or "").lower()
         no_follow = [value for name, value in kept.http_headers.items() if name.lower() == "x-robots-tag"]

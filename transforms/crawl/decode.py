@@ -45,8 +45,10 @@ class _Inflate:
         made = bytearray()
         while data and len(made) <= room:
             if self._stream.eof:
+                data = self._first + data
+                self._first = data if data == b"\x1f" else b""
                 if not self._is_gzip or data[:2] != b"\x1f\x8b":
-                    break  # Padding after the end: browsers ignore it too.
+                    break  # Padding after the end, which browsers ignore too; or half of a next member's mark.
                 self._stream = zlib.decompressobj(31)
             made += self._stream.decompress(data, room + 1 - len(made))
             data = self._stream.unconsumed_tail or self._stream.unused_data

@@ -19,7 +19,7 @@ import yarl
 
 from schemas.errors import RecordError
 from schemas.reject import Reason
-from transforms.crawl.addresses import CheckedResolver, Lookup, system_lookup
+from transforms.crawl.addresses import CheckedResolver
 from transforms.crawl.archive import Headers
 from transforms.crawl.decode import ACCEPTED, Decoder
 from transforms.crawl.settings import CrawlSettings
@@ -146,14 +146,17 @@ class Fetcher:
 
     Args:
         settings: of the crawl.
-        clock: time; `lookup`: names to addresses.
+        clock: time; the machine's when not given.
+        resolver: names to addresses; the system's, checked as the settings say, when not given.
     """
 
-    def __init__(self, settings: CrawlSettings, *, clock: Clock | None = None, lookup: Lookup = system_lookup) -> None:
+    def __init__(
+        self, settings: CrawlSettings, *, clock: Clock | None = None, resolver: CheckedResolver | None = None
+    ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.gates = Gates(self.clock)
         self._settings = settings
-        self._resolver = CheckedResolver(allow_private=settings.allow_private_addresses, lookup=lookup)
+        self._resolver = resolver or CheckedResolver(allow_private=settings.allow_private_addresses)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

@@ -30,7 +30,7 @@ from transforms.common import coders as coders
 from transforms.common.metrics import count
 from transforms.common.shards import ShardReference
 from transforms.crawl.accounts import STAGE, account, group_by_bucket, group_by_host, plan_seeds
-from transforms.crawl.addresses import Lookup, system_lookup
+from transforms.crawl.addresses import CheckedResolver
 from transforms.crawl.crawler import Crawler, Earlier, HostSummary, RoundResult
 from transforms.crawl.fetch import Clock, Fetcher
 from transforms.crawl.frontier import Found, share_out
@@ -164,7 +164,7 @@ def crawl_buckets(
     *,
     known: Iterable[str] = (),
     clock: Clock | None = None,
-    lookup: Lookup = system_lookup,
+    resolver: CheckedResolver | None = None,
     counted: Callable[[str, int], None] | None = None,
 ) -> dict[int, RoundResult]:
     """Crawl a round of some buckets, all at the same time.
@@ -177,7 +177,7 @@ def crawl_buckets(
         budgets: host -> pages that it may have by the end of the round.
         known: hosts of earlier rounds; one that is hungry gets its budget even when nothing comes from outside.
         clock: time; the machine's when not given.
-        lookup: names to addresses.
+        resolver: names to addresses; as `Fetcher` has it.
         counted: told of pages and rejects as they come; Beam's counters when not given.
 
     Returns:
@@ -199,7 +199,7 @@ def crawl_buckets(
                 )
                 for bucket in sorted(works)
             }
-            async with Fetcher(settings, clock=clock, lookup=lookup) as fetcher:
+            async with Fetcher(settings, clock=clock, resolver=resolver) as fetcher:
                 crawler = Crawler(settings, fetcher, earlier=earlier, count=counted or _count)
                 async with asyncio.TaskGroup() as rounds:
                     tasks = {

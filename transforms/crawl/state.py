@@ -304,6 +304,7 @@ class BucketState:
                 self.shards[entry.number] = entry
         self._number = max(self.shards, default=-1) + 1
         size = self._recover_open_shard()
+        self._remove_unknown_shards()
         kept = [entry for entry in entries if not self._is_lost(entry, size)]
         end = 0
         for entry in kept:
@@ -334,6 +335,15 @@ class BucketState:
             if named.exists():
                 named.replace(self._open_path)
         return self._open_path.stat().st_size if self._open_path.exists() else 0
+
+    def _remove_unknown_shards(self) -> None:
+        """Remove finished files that the journal does not know: a reader would take their pages twice."""
+        try:
+            found = files.match(files.join(self.folder, "warc", f"bucket-{self.bucket:05d}-*.warc.gz"))
+        except SettingsError:
+            return
+        known = {done.path.rpartition("/")[2] for done in self.shards.values()}
+        files.delete([file.path for file in found if file.path.rpartition("/")[2] not in known])
 
     def _is_lost(self, entry: Entry, open_size: int) -> bool:
         if not isinstance(entry, Outcome) or not entry.is_stored:
