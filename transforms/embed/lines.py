@@ -28,7 +28,8 @@ def embed_lines(
     """Embed two lists of lines in one space.
 
     Args:
-        lines_a, lines_b: any texts, also empty ones.
+        lines_a: any texts, also empty ones.
+        lines_b: the same, of the other side.
         settings: which encoder, and how.
         varieties: BCP 47 tags of the sides, where `settings.models` has a model of their own for them.
 

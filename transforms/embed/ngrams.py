@@ -9,9 +9,11 @@ A weight is (1 + ln tf) * idf with idf = ln((1 + n) / (1 + df)) + 1, then rows g
 Salton & Buckley (1988), smoothed as scikit-learn's `TfidfVectorizer` does it.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import scipy.sparse
@@ -88,12 +90,13 @@ def fold_accents(text: str) -> str:
     """
     if text.isascii():
         return text
-    decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", "".join(c for c in decomposed if not _is_accent(unicodedata.combining(c))))
+    return unicodedata.normalize("NFC", _accents().sub("", unicodedata.normalize("NFD", text)))
 
 
-def _is_accent(combining_class: int) -> bool:
-    return combining_class >= 200 or 10 <= combining_class <= 35
+@cache
+def _accents() -> re.Pattern[str]:
+    classes = ((code, unicodedata.combining(chr(code))) for code in range(0x300, 0x20000))
+    return re.compile("[" + "".join(chr(code) for code, number in classes if number >= 200 or 10 <= number <= 35) + "]")
 
 
 def prepared(text: str, accents: str = "kept") -> str:

@@ -5,7 +5,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import os
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -62,7 +61,7 @@ def _stand_ins() -> Iterator[None]:
     Only its own transformer class would use them, which is not used here: making one of them says so.
     """
 
-    def refuse(self: Any, *_: Any, **__: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise ImportError("this needs fairseq; isogloss runs LASER models by transforms/embed/backends/_laser_model.py")
 
     before = {name: module for name, module in sys.modules.items() if name == "fairseq" or name.startswith("fairseq.")}
@@ -227,8 +226,8 @@ def download(name: str, folder: Path, base_url: str | None = None) -> Path:
         }
         written = Path(passing) / "record"
         written.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(written, record)
-        os.replace(got, path)
+        written.replace(record)
+        got.replace(path)
     return path
 
 
