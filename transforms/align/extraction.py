@@ -50,18 +50,18 @@ def itermax(similarities: Similarities, sources: NDArray[np.integer], targets: N
         (n, s, t) bool.
     """
     inside = _inside(similarities, sources, targets)
-    first = inter(similarities, sources, targets)
-    free_rows = ~first.any(axis=2) & inside.any(axis=2)
-    free_columns = ~first.any(axis=1) & inside.any(axis=1)
-    again = ((np.minimum(sources, targets) >= ITERMAX_SMALLEST) & free_rows.any(axis=1) & free_columns.any(axis=1))[
-        :, None, None
-    ]
+    first: Links = inter(similarities, sources, targets)
+    free_rows: Links = ~np.any(first, axis=2) & np.any(inside, axis=2)
+    free_columns: Links = ~np.any(first, axis=1) & np.any(inside, axis=1)
+    again = (
+        (np.minimum(sources, targets) >= ITERMAX_SMALLEST) & np.any(free_rows, axis=-1) & np.any(free_columns, axis=-1)
+    )[:, None, None]
     both = free_rows[:, :, None] & free_columns[:, None, :]
     either = free_rows[:, :, None] | free_columns[:, None, :]
     # the weights are doubles, as SimAlign's are: a single-precision product could order two cells otherwise
     weights = np.where(both, 1.0, np.where(either, ITERMAX_ALPHA, 0.0))
     second = _mutual(np.where(inside, similarities * weights, -np.inf)) & either & inside & again
-    return first | second
+    return np.asarray(first | second, dtype=np.bool_)
 
 
 def mwmf(similarities: Similarities, sources: NDArray[np.integer], targets: NDArray[np.integer]) -> Links:
@@ -153,4 +153,4 @@ def _mutual(values: Similarities) -> Links:
         return np.zeros(values.shape, dtype=np.bool_)
     rows = np.arange(values.shape[1])[None, :, None] == values.argmax(axis=1)[:, None, :]
     columns = np.arange(values.shape[2])[None, None, :] == values.argmax(axis=2)[:, :, None]
-    return rows & columns
+    return np.asarray(rows & columns, dtype=np.bool_)

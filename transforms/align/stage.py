@@ -58,7 +58,8 @@ class Align(beam.PTransform):  # type: ignore[misc]
     def expand(self, batches: beam.PCollection[PairBatch]) -> Outcome:
         """Cut into words; learn, where the aligner learns; link."""
         if not self._learns:
-            return batches | "Link" >> _map_batches(partial(_make_linker, self.settings))
+            linked: Outcome = batches | "Link" >> _map_batches(partial(_make_linker, self.settings))
+            return linked
         worded = batches | "Words" >> _map_batches(partial(_make_tokenizer, self.settings))
         learned = (
             worded.made
@@ -66,10 +67,10 @@ class Align(beam.PTransform):  # type: ignore[misc]
             | "Gather" >> beam.GroupByKey()
             | "Learn" >> beam.ParDo(_Learn(self.settings, self.folder)).with_output_types(beam.typehints.KV[str, str])
         )
-        linked = worded.made | "Link" >> beam.ParDo(
+        made = worded.made | "Link" >> beam.ParDo(
             _LinkLearned(self.settings), learned=beam.pvalue.AsDict(learned)
         ).with_output_types(PairBatch)
-        return Outcome(linked, worded.rejects, worded.ledger)
+        return Outcome(made, worded.rejects, worded.ledger)
 
 
 def _map_batches(make_function: Any) -> MapBatches:

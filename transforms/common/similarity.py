@@ -54,7 +54,7 @@ def edit_similarities(first: Sequence[str], second: Sequence[str]) -> NDArray[np
     a, a_offsets = codes_of(first)
     b, b_offsets = codes_of(second)
     rows = np.arange(len(first), dtype=np.int64)
-    return similarities(a, a_offsets, b, b_offsets, rows, rows)
+    return similarities(a, a_offsets, b, b_offsets, rows, rows)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)
@@ -88,7 +88,7 @@ def distance(x: Codes, y: Codes) -> int:
     if len(x) > len(y):
         x, y = y, x
     if len(x) <= 16:
-        return _distance_of_word(x, y)
+        return _distance_of_word(x, y)  # type: ignore[no-any-return]
     letters = np.unique(x)
     blocks = (len(x) + 63) // 64
     one = np.uint64(1)

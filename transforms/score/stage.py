@@ -31,7 +31,7 @@ class Score(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, batches: beam.PCollection[PairBatch]) -> Outcome:
         """Take the scores of every batch."""
-        return batches | "Measure" >> MapBatches(
+        measured: Outcome = batches | "Measure" >> MapBatches(
             stage="score",
             unit="pair",
             make_function=partial(_make_measure, self.settings),
@@ -39,6 +39,7 @@ class Score(beam.PTransform):  # type: ignore[misc]
             made=PairBatch,
             variety="source_variety>target_variety",
         )
+        return measured
 
 
 def _make_measure(settings: ScoreSettings) -> StageFunction:

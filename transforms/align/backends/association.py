@@ -322,7 +322,7 @@ def _spelling_classes(
     group = np.searchsorted(np.array(_LENGTHS), lengths, side="right")
     group = np.where(wordless[0][rows] | wordless[1][columns], len(_LENGTHS) + 1, group) if len(rows) else group
     step = np.floor(alike * _STEPS + 1e-6).astype(np.int64)
-    return (group * (_STEPS + 1) + step).astype(np.int16)
+    return np.asarray(group * (_STEPS + 1) + step, dtype=np.int16)
 
 
 def _table(

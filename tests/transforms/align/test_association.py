@@ -1,0 +1,127 @@
+"""The aligner that learns from the run's own pairs."""
+
+import random
+import re
+
+import pyarrow as pa
+import pytest
+
+from schemas.errors import SettingsError
+from transforms.align import AlignSettings, Link, align_pairs, tokenize
+from transforms.align.backends.association import ASSOCIATION, Association, association_bytes, read_association
+
+from .sentences import FRIULIAN_ITALIAN, LIGURIAN_ITALIAN
+
+WORDS = [(tokenize(source), tokenize(target)) for source, target in LIGURIAN_ITALIAN]
+
+
+def linked_words(pair, settings=None):
+    aligned = align_pairs([*LIGURIAN_ITALIAN, pair], settings)[-1]
+    return {(aligned.source_tokens[link.source], aligned.target_tokens[link.target]) for link in aligned.links}
+
+
+def test_cognates_are_linked_with_few_sentences():
+    found = linked_words(FRIULIAN_ITALIAN[0])
+    assert {("evoluzion", "evoluzione"), ("culturâl", "culturale"), ("comunitât", "comunità"), (".", ".")} <= found
+
+
+def test_without_spelling_fewer_cognates_are_linked():
+    def count(settings):
+        return sum(len(pair.links) for pair in align_pairs(LIGURIAN_ITALIAN, settings))
+
+    assert count(AlignSettings(orthography=0.0)) < count(AlignSettings())
+
+
+def test_what_always_stands_together_is_linked_however_it_is_written():
+    pairs = [(["x1", w], ["rosso", v]) for w, v in (("q2", "uno"), ("q3", "due"), ("q4", "tre"), ("q5", "sei"))] * 5
+    links = Association(AlignSettings(orthography=0.0)).align(pairs)
+    assert all({(link.source, link.target) for link in found} == {(0, 0), (1, 1)} for found in links)
+
+
+def test_a_link_has_a_probability_over_the_threshold():
+    for threshold in (0.1, 0.5, 0.9):
+        found = Association(AlignSettings(threshold=threshold)).align(WORDS)
+        probabilities = [link.probability for links in found for link in links]
+        assert probabilities
+        assert all(threshold <= p <= 1 for p in probabilities)
+
+
+def test_a_higher_threshold_gives_some_of_the_same_links():
+    low, high = (Association(AlignSettings(threshold=t)).align(WORDS) for t in (0.2, 0.6))
+    assert all(set(h) <= set(low_links) for h, low_links in zip(high, low, strict=True))
+
+
+def test_links_do_not_depend_on_the_order_of_pairs():
+    shuffled = list(LIGURIAN_ITALIAN)
+    random.Random(5).shuffle(shuffled)
+    found = dict(zip(shuffled, align_pairs(shuffled), strict=True))
+    assert [found[pair] for pair in LIGURIAN_ITALIAN] == align_pairs(LIGURIAN_ITALIAN)
+
+
+def test_what_is_learned_is_the_same_bytes_and_links_the_same_in_any_cut():
+    first, second = (Association(AlignSettings()).train(WORDS) for _ in range(2))
+    assert first == second
+    learned = Association(AlignSettings())
+    learned.load(first)
+    assert [learned.align([pair])[0] for pair in WORDS] == learned.align(WORDS)
+
+
+def test_a_pair_turned_round_has_its_links_turned_round():
+    there = Association(AlignSettings()).align(WORDS)
+    back = Association(AlignSettings()).align([(target, source) for source, target in WORDS])
+    turned = [sorted((link.target, link.source) for link in links) for links in back]
+    assert turned == [[(link.source, link.target) for link in links] for links in there]
+
+
+def test_learned_probabilities_add_up_to_at_most_one():
+    table = Association(AlignSettings()).learn(WORDS)
+    for given, value in (("source", "forward"), ("target", "backward")):
+        sums = table.filter(pa.compute.is_valid(table[given])).group_by(given).aggregate([(value, "sum")])
+        assert max(sums[f"{value}_sum"].to_pylist()) <= 1 + 1e-5
+
+
+def test_a_prior_is_learned_on_from(tmp_path):
+    learned = Association(AlignSettings()).learn([(["zuenottu"], ["giovanotto"])] * 3)
+    path = tmp_path / "prior.arrow"
+    path.write_bytes(association_bytes(learned))
+    assert read_association(str(path)).equals(learned)
+    words = (["o", "zuenottu", "x"], ["il", "giovanotto", "y"])
+    with_prior = Association(AlignSettings(prior=str(path), orthography=0.0)).align([words])[0]
+    without = Association(AlignSettings(orthography=0.0)).align([words])[0]
+    probability = {(link.source, link.target): link.probability for link in with_prior}
+    assert probability[1, 1] > {(link.source, link.target): link.probability for link in without}.get((1, 1), 0.0)
+
+
+def test_words_never_met_are_linked_by_their_spelling():
+    aligner = Association(AlignSettings())
+    aligner.load(aligner.train(WORDS))
+    assert Link(0, 0) == aligner.align([(["parteçipativo"], ["partecipativo"])])[0][0]._replace(probability=None)
+
+
+@pytest.mark.parametrize("content", [b"", b"no table"])
+def test_a_prior_that_is_none_is_a_clear_error(tmp_path, content):
+    (tmp_path / "prior.arrow").write_bytes(content)
+    with pytest.raises(SettingsError, match=re.escape("$.align.prior")):
+        Association.check(AlignSettings(prior=str(tmp_path / "prior.arrow")))
+
+
+def test_a_table_of_another_kind_is_a_clear_error(tmp_path):
+    other = pa.table({"word": ["a"]})
+    with pa.OSFile(str(tmp_path / "p.arrow"), "wb") as sink, pa.ipc.new_file(sink, other.schema) as writer:
+        writer.write_table(other)
+    with pytest.raises(SettingsError, match="expected"):
+        read_association(str(tmp_path / "p.arrow"))
+
+
+def test_the_learned_table_documents_its_columns():
+    assert Association(AlignSettings()).learn(WORDS).schema.equals(ASSOCIATION)
+    assert all(b"meaning" in spec.metadata for spec in ASSOCIATION)
+
+
+def test_plain_pairs_without_words_have_no_links_and_disturb_no_others():
+    assert [pair.links for pair in align_pairs([("", "Due libbri"), ("", "")])] == [[], []]
+    assert align_pairs([("Doî libbri", "Due libri"), ("", "")])[0].links
+
+
+def test_tokenized_pairs_keep_their_words():
+    assert align_pairs([("l'é", "è vero")], tokenized=True)[0][:2] == (["l'é"], ["è", "vero"])

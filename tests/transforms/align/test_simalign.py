@@ -1,0 +1,115 @@
+"""SimAlign in batches gives the links of simalign itself."""
+
+import numpy as np
+import pytest
+
+from schemas.errors import SettingsError
+from transforms.align import AlignSettings, tokenize
+
+from .sentences import FRIULIAN_ITALIAN, LIGURIAN_ITALIAN
+
+WORDS = [(tokenize(source), tokenize(target)) for source, target in LIGURIAN_ITALIAN + FRIULIAN_ITALIAN]
+AWKWARD = [(["ciao"], ["ciao"]), (["a", "b"], ["c"]), (["☂", "ægua"], ["acqua", "☂", "☂"]), (["."], [".", "."])]
+LAYER = 2
+pytestmark = pytest.mark.models
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+
+def aligner(model, **changes):
+    from transforms.align.backends.simalign import SimAlign
+
+    return SimAlign(AlignSettings(aligner="simalign", model=model, layer=LAYER, device="cpu", **changes))
+
+
+def positions(links):
+    return [[(link.source, link.target) for link in of_pair] for of_pair in links]
+
+
+@pytest.mark.parametrize("token_type", ["bpe", "word"])
+@pytest.mark.parametrize("distortion", [0.0, 0.4])
+def test_links_are_those_of_simalign(bert, token_type, distortion):
+    simalign = pytest.importorskip("simalign")
+    peer = simalign.SentenceAligner(
+        model=bert, token_type=token_type, matching_methods="mai", layer=LAYER, distortion=distortion
+    )
+    pairs = WORDS + AWKWARD
+    expected = [peer.get_word_aligns(list(source), list(target)) for source, target in pairs]
+    for method in ("inter", "itermax", "mwmf"):
+        found = aligner(bert, method=method, token_type=token_type, distortion=distortion).align(pairs)
+        assert positions(found) == [links[method] for links in expected]
+
+
+@pytest.mark.parametrize("token_type", ["bpe", "word"])
+def test_small_batches_give_the_same_links(bert, token_type):
+    whole = aligner(bert, token_type=token_type).align(WORDS)
+    small = aligner(bert, token_type=token_type, batch_tokens=16)
+    assert small.align(WORDS) == whole
+    assert [small.align([pair])[0] for pair in WORDS] == whole
+
+
+def test_probabilities_lie_between_0_and_1_and_add_up_to_at_most_one_a_word(bert):
+    for source_links in aligner(bert, token_type="word").align(WORDS):
+        assert source_links
+        for side in (0, 1):
+            sums: dict[int, float] = {}
+            for link in source_links:
+                assert 0 <= link.probability <= 1
+                sums[link[side]] = sums.get(link[side], 0.0) + link.probability
+            assert max(sums.values()) <= 1.001
+
+
+def test_a_long_sentence_is_linked_to_its_end(bert):
+    source, target = ([word for pair in WORDS for word in pair[side]] for side in (0, 1))
+    links = aligner(bert, method="mwmf", token_type="word").align([(source, target)])[0]
+    shorter = min(range(2), key=lambda side: len((source, target)[side]))
+    assert {link[shorter] for link in links} == set(range(min(len(source), len(target))))
+
+
+def test_windows_cover_every_piece_once():
+    from transforms.align.backends.simalign import _windows
+
+    for pieces in range(1, 60):
+        windows = _windows(pieces, 10)
+        taken = [i for _, (begin, end) in windows for i in range(begin, end)]
+        assert taken == list(range(pieces))
+        assert all(start <= begin and end <= start + 10 for start, (begin, end) in windows)
+
+
+def test_each_piece_of_a_long_sentence_has_the_vector_of_its_window(bert):
+    from transforms.align.backends.simalign import _Sentence, _windows
+
+    ours = aligner(bert)
+    (whole,) = ours._pieces([[word for source, _ in WORDS for word in source]])
+    assert len(whole.ids) > 3 * ours._window
+    together = ours._vectors([whole], {0})[0]
+    assert len(together) == len(whole.ids)
+    for start, (begin, end) in _windows(len(whole.ids), ours._window):
+        ids = whole.ids[start : start + ours._window]
+        alone = ours._vectors([_Sentence(ids, np.arange(len(ids)))], {0})[0]
+        np.testing.assert_allclose(together[begin:end], alone[begin - start : end - start], atol=1e-5)
+
+
+def test_a_word_without_pieces_has_no_link(bert):
+    found = aligner(bert, token_type="word").align([(["\u200b", "ciao"], ["ciao"])])[0]
+    assert {link.source for link in found} <= {1}
+
+
+@pytest.mark.parametrize(
+    ("change", "path"), [({"model": "no/such/folder/at/all"}, "$.align.model"), ({"layer": 7}, "$.align.layer")]
+)
+def test_a_model_that_is_none_is_a_clear_error(bert, change, path, monkeypatch):
+    from transforms.align.backends.simalign import SimAlign
+
+    settings = AlignSettings(**({"aligner": "simalign", "model": bert, "layer": LAYER} | change))
+    for refuse in (SimAlign, SimAlign.check):
+        with pytest.raises(SettingsError) as caught:
+            refuse(settings)
+        assert caught.value.path == path
+
+
+def test_a_folder_without_a_model_is_a_clear_error(tmp_path):
+    from transforms.align.backends.simalign import SimAlign
+
+    with pytest.raises(SettingsError, match="gives no model"):
+        SimAlign(AlignSettings(aligner="simalign", model=str(tmp_path)))
