@@ -17,7 +17,6 @@ import apache_beam as beam
 import msgspec
 import pyarrow as pa
 
-from schemas.errors import SettingsError
 from schemas.identity import content_digest
 from schemas.ledger import LedgerBatch, imbalances
 from schemas.reject import RejectBatch
@@ -74,19 +73,15 @@ def shard_references(folder: str) -> list[ShardReference]:
     if manifest is None:
         raise FileNotFoundError(f"{folder} has no {MANIFEST}: the checkpoint is not finished")
     return [
-        ShardReference(folder, shard["path"], shard["rows"], shard["size_bytes"], shard["digest"]) for shard in manifest["shards"]
+        ShardReference(folder, shard["path"], shard["rows"], shard["size_bytes"], shard["digest"])
+        for shard in manifest["shards"]
     ]
 
 
 def clear(folder: str) -> None:
     """Remove what an earlier, other or unfinished run left: the manifest first, then shards, ledger and artifacts."""
     files.delete([files.join(folder, MANIFEST)])
-    for pattern in ("**.parquet", "**.arrow", "**.tmp"):
-        try:
-            stale = files.match(files.join(folder, pattern))
-        except SettingsError:
-            continue
-        files.delete([found.path for found in stale])
+    files.delete_below(folder, (".parquet", ".arrow"))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -105,16 +100,12 @@ class FinishCheckpoint(beam.PTransform):  # type: ignore[misc]
     def expand(self, parts: Mapping[str, Any]) -> beam.PCollection[str]:
         """Gather everything at one place, write the manifest there."""
         shards = parts["shards"]
-        rejects = (
-            parts["rejects"]
-            | "Write rejects"
-            >> WriteShards(
-                noun=RejectBatch,
-                folder=files.join(self.plan.folder, "rejects"),
-                shards=REJECT_SHARDS,
-                by="record_id",
-                order=REJECT_ORDER,
-            )
+        rejects = parts["rejects"] | "Write rejects" >> WriteShards(
+            noun=RejectBatch,
+            folder=files.join(self.plan.folder, "rejects"),
+            shards=REJECT_SHARDS,
+            by="record_id",
+            order=REJECT_ORDER,
         )
         ledger = parts["ledger"] | "Add up ledger" >> AddUpLedger()
         return (
@@ -132,7 +123,11 @@ class FinishCheckpoint(beam.PTransform):  # type: ignore[misc]
 
 
 def _write_manifest(
-    _: None, plan: Plan, shards: Iterable[ShardReference], rejects: Iterable[ShardReference], ledger: Iterable[LedgerBatch]
+    _: None,
+    plan: Plan,
+    shards: Iterable[ShardReference],
+    rejects: Iterable[ShardReference],
+    ledger: Iterable[LedgerBatch],
 ) -> str:
     return write_manifest(plan, list(shards), list(rejects), LedgerBatch.concatenate(list(ledger)))
 

@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -40,7 +41,7 @@ def exists(path: str) -> bool:
 def read_bytes(path: str) -> bytes:
     """Read a whole file, as stored: nothing is decompressed."""
     if is_local(path):
-        return Path(path).read_bytes()
+        return _local(path).read_bytes()
 
     def read() -> bytes:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
@@ -52,7 +53,11 @@ def read_bytes(path: str) -> bytes:
 @contextmanager
 def open_stored(path: str) -> Iterator[IO[bytes]]:
     """Open a file for reading, as stored: nothing is decompressed."""
-    with open(path, "rb") if is_local(path) else FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with (
+        _local(path).open("rb")
+        if is_local(path)
+        else FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file
+    ):
         yield file
 
 
@@ -63,7 +68,7 @@ def write_bytes(path: str, data: bytes) -> None:
     an object only when its upload is complete.
     """
     if is_local(path):
-        target = Path(path)
+        target = _local(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
         try:
@@ -97,7 +102,13 @@ def parquet_bytes(rows: pa.Table) -> bytes:
     """Make the bytes of a Parquet file: zstd level 9, statistics, row groups of 65,536 rows."""
     sink = pa.BufferOutputStream()
     pq.write_table(
-        rows, sink, compression="zstd", compression_level=9, row_group_size=65536, write_statistics=True, store_schema=True
+        rows,
+        sink,
+        compression="zstd",
+        compression_level=9,
+        row_group_size=65536,
+        write_statistics=True,
+        store_schema=True,
     )
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
@@ -111,34 +122,69 @@ def write_parquet(path: str, rows: pa.Table) -> tuple[int, str]:
 
 def read_parquet(path: str, columns: list[str] | None = None) -> pa.Table:
     """Read a Parquet file; its schema metadata are kept."""
-    source = pa.memory_map(path) if is_local(path) else pa.BufferReader(read_bytes(path))
+    source = pa.memory_map(str(_local(path))) if is_local(path) else pa.BufferReader(read_bytes(path))
     return pq.ParquetFile(source).read(columns=columns)
 
 
 def match(pattern: str) -> list[FileMetadata]:
     """List the files that a path or glob names, ordered by path.
 
-    A folder stands for all files below it. `**` crosses folders, hidden files and temporaries are left out.
+    A folder stands for all files below it, `**` for any number of folders. Hidden files and temporaries are
+    left out where a glob or a folder would take them in; a name that is written out is taken as it is.
 
     Raises:
-        SettingsError: nothing matches.
+        SettingsError: nothing matches, or the store cannot be reached.
     """
-    folder = is_local(pattern) and Path(pattern).is_dir()
-    patterns = [join(pattern, "**")] if folder else [pattern]
-    found = with_retries(lambda: FileSystems.match(patterns))[0].metadata_list
-    files = [f for f in found if not any(part.startswith(".") and part not in {".", ".."} for part in f.path.split("/"))
-             ] if not folder else [f for f in found if not any(part.startswith(".") for part in f.path[len(pattern):].split("/"))]
-    files = [f for f in files if not (is_local(f.path) and Path(f.path).is_dir())]
-    if not files:
+    try:
+        found = _listed(pattern)
+    except BeamIOError as error:
+        raise SettingsError(
+            f"{pattern!r} cannot be listed: {error}", cure="Check the path and the credentials."
+        ) from error
+    if not found:
         raise SettingsError(f"no file matches {pattern!r}", cure="Check the path; globs are *, ? and **.")
-    return sorted(files, key=lambda f: f.path)
+    return found
 
 
-def delete(paths: list[str]) -> None:
+def _listed(pattern: str) -> list[FileMetadata]:
+    if is_local(pattern) and _local(pattern).is_file():  # its name may hold what looks like a glob
+        status = _local(pattern).stat()
+        return [FileMetadata(pattern, status.st_size, status.st_mtime)]
+    if pattern.endswith("/") or (is_local(pattern) and _local(pattern).is_dir()):
+        pattern = join(pattern, "**")
+    patterns = [pattern, pattern.replace("/**/", "/")] if "/**/" in pattern else [pattern]
+    results = with_retries(lambda: FileSystems.match(patterns))
+    by_path = {file.path: file for result in results for file in result.metadata_list}
+    written_out = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    hidden = re.compile(r"(^|/)\.")
+    return [
+        file
+        for path, file in sorted(by_path.items())
+        if not hidden.search(path.removeprefix(written_out)) and not (is_local(path) and _local(path).is_dir())
+    ]
+
+
+def delete(paths: Iterable[str]) -> None:
     """Delete files that exist."""
     there = [path for path in paths if exists(path)]
     if there:
         FileSystems.delete(there)
+
+
+def delete_below(folder: str, suffixes: Sequence[str]) -> None:
+    """Delete the files below a folder whose names end so, and temporaries that a killed process left."""
+    try:
+        found = [file.path for file in _listed(join(folder, "**"))]
+    except BeamIOError:  # no such folder, on stores that say so
+        found = []
+    delete(path for path in found if path.endswith(tuple(suffixes)))
+    if is_local(folder):
+        for path in _local(folder).rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def _local(path: str) -> Path:
+    return Path(path.removeprefix("file://"))
 
 
 def with_retries(action: Callable[[], Value]) -> Value:
