@@ -219,25 +219,33 @@ def _insert(indices: Any, cosines: Any, row: int, index: int, cosine: Any) -> No
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
 def _cosine(first: Any, second: Any) -> Any:
     """Sum the products in eight lanes of float64, then the lanes in order; round to float32."""
-    lanes = np.zeros(8, dtype=np.float64)
+    a = b = c = d = e = f = g = h = 0.0  # scalars, not an array: they stay in one register
     whole = first.shape[0] // 8 * 8
     for start in range(0, whole, 8):
-        for lane in range(8):
-            lanes[lane] += np.float64(first[start + lane]) * np.float64(second[start + lane])
-    total = 0.0
-    for lane in range(8):
-        total += lanes[lane]
+        x, y = first[start : start + 8], second[start : start + 8]
+        a += np.float64(x[0]) * np.float64(y[0])
+        b += np.float64(x[1]) * np.float64(y[1])
+        c += np.float64(x[2]) * np.float64(y[2])
+        d += np.float64(x[3]) * np.float64(y[3])
+        e += np.float64(x[4]) * np.float64(y[4])
+        f += np.float64(x[5]) * np.float64(y[5])
+        g += np.float64(x[6]) * np.float64(y[6])
+        h += np.float64(x[7]) * np.float64(y[7])
+    total = a + b + c + d + e + f + g + h
     for place in range(whole, first.shape[0]):
         total += np.float64(first[place]) * np.float64(second[place])
     return np.float32(total)
 
 
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def _any_above(values: Any, start: int, stop: int, row_limit: Any, limits: Any) -> bool:
-    """Is a value of interest to its row or its column? Without branches inside, so that it is vectorized."""
+def _any_above(values: Any, row_limit: Any, limits: Any) -> bool:
+    """Is a value of interest to its row or its column?
+
+    Takes slices and has no branch inside: only so is it vectorized (0.06 ns a value instead of 1).
+    """
     hits = 0
-    for column in range(start, stop):
-        hits += values[column] > min(row_limit, limits[column])
+    for place in range(values.shape[0]):
+        hits += values[place] > min(row_limit, limits[place])
     return hits > 0
 
 
@@ -260,7 +268,7 @@ def _scan_tile(  # noqa: PLR0917 - numba takes no keywords here
         values = tile[row]
         for start in range(0, columns, _STEP):
             stop = min(start + _STEP, columns)
-            if not _any_above(values, start, stop, row_limit, limits):
+            if not _any_above(values[start:stop], row_limit, limits[start:stop]):
                 continue
             for column in range(start, stop):
                 if values[column] > min(row_limit, limits[column]):
@@ -295,7 +303,7 @@ def _scan_sparse(  # noqa: PLR0917
         row_limit = max(source_cosines[source, last], nothing)
         for start in range(0, columns, _STEP):
             stop = min(start + _STEP, columns)
-            if not _any_above(sums, start, stop, row_limit, limits):
+            if not _any_above(sums[start:stop], row_limit, limits[start:stop]):
                 continue
             for column in range(start, stop):
                 value = sums[column]

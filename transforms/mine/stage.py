@@ -29,7 +29,7 @@ from schemas.ledger import LedgerBatch
 from schemas.pair import PairBatch
 from schemas.reject import RejectBatch
 from schemas.sentence import SentenceBatch
-from transforms.common import coders as coders  # noqa: PLC0414 - imported for registering the coders
+from transforms.common import coders as coders
 from transforms.common.blocks import VectorBlock
 from transforms.common.metrics import count
 from transforms.common.stage import MapBatches, Outcome
