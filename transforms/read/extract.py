@@ -209,7 +209,7 @@ def _blocks(body: Any) -> str:
         elif element is not body:
             parts.append(_one_line(element.tail))
     lines = ("".join(parts)).split("\n")
-    return "\n".join(stripped for line in lines if (stripped := line.strip(" \t\xa0")))
+    return "\n".join(stripped for line in lines if (stripped := re.sub(" {2,}", " ", line).strip(" \xa0")))
 
 
 def _one_line(text: str | None) -> str:
