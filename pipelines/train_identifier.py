@@ -8,7 +8,6 @@ import argparse
 import bz2
 import gzip
 import html
-
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -206,7 +205,7 @@ UDHR = {
     "crh": "crh", "dan": "da", "deu_1996": "de", "eml": "eml", "eng": "en", "est": "et", "eus": "eu", "fao": "fo",
     "fin": "fi", "fkv": "fkv", "fra": "fr", "fri": "fy", "fur": "fur", "glg": "gl", "gsw1": "gsw", "hat_kreyol": "ht",
     "hin": "hi", "hrv": "hr", "hsb": "hsb", "ind": "id", "isl": "is", "ita": "it", "jav": "jv", "jpn": "ja",
-    "kmr": "kmr", "ckb": "ckb", "kor": "ko", "lij": "lij", "lld": "lld", "lnc": "oc", "ltz": "lb", "mad": "mad",
+    "kmr": "kmr", "kor": "ko", "lij": "lij", "lld": "lld", "lnc": "oc", "ltz": "lb", "mad": "mad",
     "mag": "mag", "mai": "mai", "min": "min", "mkd": "mk", "nds": "nds", "nep": "ne", "nld": "nl", "nno": "nn",
     "nob": "nb", "oci_1": "oc", "oci_2": "oc", "oci_3": "oc", "oci_4": "oc", "pcd": "pcd", "pcm": "pcm", "pes_1": "fa",
     "pol": "pl", "por_BR": "pt", "por_PT": "pt", "roh_puter": "rm-puter", "roh_rumgr": "rm-rumgr",

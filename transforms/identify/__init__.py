@@ -5,7 +5,7 @@ from transforms.identify.function import IdentifySentences, identified_batch, id
 from transforms.identify.interface import Identifier, Predictions
 from transforms.identify.settings import IdentifySettings
 from transforms.identify.stage import Identify
-from transforms.identify.training import TrainingPlan, read_labelled, train_identifier
+from transforms.identify.training import Labelled, TrainingPlan, divide, read_labelled, train_identifier
 
 __all__ = [
     "Decisions",
@@ -13,10 +13,12 @@ __all__ = [
     "Identify",
     "IdentifySentences",
     "IdentifySettings",
+    "Labelled",
     "Predictions",
     "Restriction",
     "TrainingPlan",
     "decide",
+    "divide",
     "identified_batch",
     "identify_lines",
     "make_identifier",

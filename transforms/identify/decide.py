@@ -97,7 +97,7 @@ class Restriction:
         width = len(self.tags)
         cells = predictions.rows * width + self.column[predictions.labels]
         sums = np.bincount(cells, weights=predictions.probabilities, minlength=len(predictions) * width)
-        return sums.reshape(len(predictions), width)
+        return sums.astype(np.float64).reshape(len(predictions), width)
 
 
 def decide(
@@ -148,7 +148,10 @@ def is_foreign(
     if not restriction.is_restricted or probabilities.shape[1] == 0:
         return np.zeros(len(probabilities), dtype=bool)
     best = probabilities.argmax(axis=1)
-    return ~restriction.is_expected[best] & (probabilities[np.arange(len(probabilities)), best] >= foreign_threshold)
+    foreign: NDArray[np.bool_] = ~restriction.is_expected[best] & (
+        probabilities[np.arange(len(probabilities)), best] >= foreign_threshold
+    )
+    return foreign
 
 
 def _canonical(tag: str) -> str:

@@ -33,7 +33,7 @@ class Identify(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, sentences: beam.PCollection[SentenceBatch]) -> Outcome:
         """Run the model on every batch."""
-        return sentences | "Identify" >> MapBatches(
+        outcome: Outcome = sentences | "Identify" >> MapBatches(
             stage="identify",
             unit="sentence",
             make_function=IdentifySentences(self.settings, tuple(self.expected)),
@@ -41,3 +41,4 @@ class Identify(beam.PTransform):  # type: ignore[misc]
             made=SentenceBatch,
             variety="language_hint",
         )
+        return outcome

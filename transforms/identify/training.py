@@ -4,6 +4,9 @@ The same lines and the same plan give the same bytes: one thread, and every choi
 from the content of the line.
 """
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +18,7 @@ import msgspec
 from schemas.errors import SettingsError
 from schemas.identity import bucket_of, content_digest, content_id
 from schemas.variety import LABEL_PREFIX, find
+from transforms.identify import fit
 from transforms.identify.text import prepare_texts
 
 Part = Literal["train", "dev", "test"]
@@ -208,11 +212,8 @@ def train_identifier(
         )
         path = Path(folder) / "train.txt"
         path.write_bytes(data)
-        model, rate = _fit(path, plan)
-        if plan.quantized:
-            model.quantize(input=None, qnorm=True, retrain=False, cutoff=0, dsub=2)
-        made = Path(folder) / output.name
-        model.save_model(str(made))
+        made = Path(folder) / "model"
+        rate = _fit(path, made, plan)
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(made.read_bytes())
     facts: dict[str, Any] = {
@@ -242,31 +243,39 @@ def write_facts(output: Path, facts: Mapping[str, Any]) -> None:
     )
 
 
-def _fit(path: Path, plan: TrainingPlan) -> tuple[Any, float]:
-    import fasttext
-
+def _fit(lines: Path, output: Path, plan: TrainingPlan) -> float:
+    """Run `fit.py`; halve the learning rate while training diverges. Gives the rate that did not."""
     rate = plan.learning_rate
+    instructions = lines.with_name("plan.json")
     for _ in range(_TRIES):
-        try:
-            model = fasttext.train_supervised(
-                input=str(path),
-                lr=rate,
-                dim=plan.dimension,
-                epoch=plan.epochs,
-                minn=plan.shortest_ngram,
-                maxn=plan.longest_ngram,
-                bucket=plan.buckets,
-                minCount=plan.minimum_count,
-                loss="softmax",
-                thread=1,
-                verbose=0,
-            )
-        except RuntimeError as error:
-            if "NaN" not in str(error):
-                raise
-            rate /= 2
-            continue
-        return model, rate
+        options = {
+            "input": str(lines),
+            "lr": rate,
+            "dim": plan.dimension,
+            "epoch": plan.epochs,
+            "minn": plan.shortest_ngram,
+            "maxn": plan.longest_ngram,
+            "bucket": plan.buckets,
+            "minCount": plan.minimum_count,
+            "loss": "softmax",
+            "thread": 1,
+            "verbose": 0,
+        }
+        instructions.write_bytes(
+            msgspec.json.encode({"options": options, "quantized": plan.quantized, "output": str(output)})
+        )
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, str(Path(fit.__file__)), str(instructions)],
+            env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_PERTURB_": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return rate
+        if done.returncode != fit.DIVERGED:
+            raise RuntimeError(f"fastText failed with status {done.returncode}:\n{done.stderr[-2000:]}")
+        rate /= 2
     raise SettingsError(
         f"training diverged at every learning rate from {plan.learning_rate} to {rate * 2}",
         cure="Give a lower learning_rate, or look at the lines: are there very long ones?",

@@ -1,0 +1,50 @@
+"""What a model reads of a text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import SettingsError
+from transforms.identify.text import MOST_CHARACTERS, prepare_texts
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("L’é 25 æse, sciâ Baciccia! https://lij.wikipedia.org/x", "l'é æse sciâ baciccia"),
+        ("eth Aran ei ua val deth Pirenèu·", "eth aran ei ua val deth pirenèu"),
+        ("col·laboracion", "col·laboracion"),
+        ("é", "é"),
+        ("می‌خواهم ۲۵", "می‌خواهم"),
+        ("हिन्दी में लिखा है।", "हिन्दी में लिखा है"),
+        ("واش كاين شي حد؟", "واش كاين شي حد"),
+        ("你欲去佗位？", "你欲去佗位"),
+        ("one\ttwo\r\nthree\x00four", "one two three four"),
+        ("mail@example.org", ""),
+        ("12:30 – 14:00 😀", ""),
+        ("", ""),
+    ],
+)
+def test_letters(text, read):
+    assert prepare_texts([text], "letters-1") == [read]
+
+
+@given(st.lists(st.text(max_size=30), max_size=8))
+def test_letters_of_a_batch_are_those_of_each_text(texts):
+    assert prepare_texts(texts, "letters-1") == [prepare_texts([text], "letters-1")[0] for text in texts]
+
+
+@given(st.lists(st.text(max_size=30), max_size=8), st.sampled_from(["plain", "letters-1"]))
+def test_every_text_becomes_one_line(texts, recipe):
+    lines = prepare_texts(texts, recipe)
+    assert len(lines) == len(texts)
+    assert not any("\n" in line for line in lines)
+
+
+def test_very_long_texts_are_cut():
+    assert len(prepare_texts(["a b " * 3_000_000], "letters-1")[0]) <= MOST_CHARACTERS
+
+
+def test_an_unknown_recipe_stops_the_launch():
+    with pytest.raises(SettingsError, match=r"recipe 'letters-9'"):
+        prepare_texts([], "letters-9")
