@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 
 from schemas.variety import splitter_of
+from transforms.segment.repair import mend
 
 _WINDOW_CHARACTERS = 4000
 """What sentencex is given at once. Its time grows with the square of the length, and in a long text one
@@ -53,7 +54,7 @@ def split_sentences(text: str, variety: str | None = None) -> list[Span]:
 
 def _split_line(line: str, at: int, language: str) -> list[Span]:
     spans: list[Span] = []
-    for start, end in _cuts(line, language):
+    for start, end in mend(line, _cuts(line, language)):
         piece = line[start:end]
         stripped = piece.strip()
         if stripped:

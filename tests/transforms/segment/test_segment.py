@@ -61,9 +61,9 @@ def test_spans_point_into_the_text_as_found():
 
 
 def test_two_sentences_never_share_an_edit():
-    made = SegmentDocuments()(documents("XXXX fin.", normalized=["Un. Doî. fin."], edits=[[[0, 4, 0, 8]]])).made
-    assert made.texts("text") == ["XXXX", "fin."]
-    assert made.texts("normalized") == ["Un. Doî.", "fin."]
+    made = SegmentDocuments()(documents("XXXX Fin.", normalized=["Un. Doî. Fin."], edits=[[[0, 4, 0, 8]]])).made
+    assert made.texts("text") == ["XXXX", "Fin."]
+    assert made.texts("normalized") == ["Un. Doî.", "Fin."]
 
 
 def test_a_document_that_was_never_normalized_is_read_as_found():
