@@ -1,0 +1,169 @@
+"""Embedding: ours and the peers in one run; ratios are printed.
+
+    python benchmarks/bench_embed.py [--data FOLDER] [--laser-sentences N]
+
+`ngram` against scikit-learn's TfidfVectorizer (the same n-grams and weights); `laser` against laser_encoders' own
+SentenceEncoder, at random weights of LASER2's size, at the batch size that suits it best of those tried, and as its
+pipeline runs it (one sentence a batch). Every variant is timed several times and the best time counts. Threads:
+as many as OMP_NUM_THREADS says.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+SEED = ROOT.parent / "shared" / "data" / "oldi-seed" / "seed"
+LASER2 = {
+    "num_embeddings": 50004,
+    "padding_idx": 1,
+    "embed_dim": 320,
+    "hidden_size": 512,
+    "num_layers": 5,
+    "bidirectional": True,
+    "left_pad": False,
+    "padding_value": 0.0,
+}
+
+
+def best_of(tries: int, action: Callable[[], Any]) -> tuple[float, Any]:
+    """Run several times; give the shortest time in seconds, and the last result."""
+    times, result = [], None
+    for _ in range(tries):
+        begin = time.perf_counter()
+        result = action()
+        times.append(time.perf_counter() - begin)
+    return min(times), result
+
+
+def bench_ngram(texts: list[str]) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from transforms.embed import NgramSettings
+    from transforms.embed.backends.ngram import fit, fit_encode
+
+    options = NgramSettings(minimum_sentences=1, accents="kept")
+    fit_encode([texts[:10]], options)  # compiled once
+    fit(texts[:10], options).encode(texts[:10])
+    peer_s, theirs = best_of(
+        3, lambda: TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True).fit_transform(texts)
+    )
+    once_s, (_, (ours,)) = best_of(5, lambda: fit_encode([texts], options))
+    twice_s, _ = best_of(5, lambda: fit(texts, options).encode(texts))
+    default_s, _ = best_of(5, lambda: fit_encode([texts], NgramSettings()))
+    wide = ours.astype(np.float64)
+    difference = abs((wide[:200] @ wide.T) - (theirs[:200] @ theirs.T)).max()
+    print(
+        f"\nngram, {len(texts):,} sentences, {ours.shape[1]:,} features, largest difference of a cosine {difference:.1e}"
+    )
+    print(f"  scikit-learn {peer_s:.2f} s ({len(texts) / peer_s:,.0f} sentences/s)")
+    print(f"  ours, in memory (counted once) {once_s:.2f} s: {peer_s / once_s:.1f} times as fast")
+    print(f"  ours, as the stage (fit, then embed) {twice_s:.2f} s: {peer_s / twice_s:.1f} times as fast")
+    print(
+        f"  ours, default settings (accents folded, 2 sentences at least) {default_s:.2f} s: {peer_s / default_s:.1f} times"
+    )
+
+
+def write_laser2(folder: Path, texts: list[str]) -> Path:
+    import sentencepiece as spm
+    import torch
+
+    from transforms.embed.backends._laser_model import LaserLstm
+
+    spm.SentencePieceTrainer.train(
+        sentence_iterator=iter([text.lower() for text in texts]),
+        model_prefix=str(folder / "laser2"),
+        vocab_size=20_000,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    (folder / "laser2.model").rename(folder / "laser2.spm")
+    processor = spm.SentencePieceProcessor(model_file=str(folder / "laser2.spm"))
+    pieces = {processor.id_to_piece(i): i + 1 for i in range(3, processor.get_piece_size())}
+    torch.manual_seed(1)
+    state = {"params": LASER2, "model": LaserLstm(**LASER2).state_dict(), "dictionary": pieces}
+    torch.save(state, folder / "laser2.pt")
+    return folder / "laser2.pt"
+
+
+def bench_laser(texts: list[str], count: int) -> None:
+    import torch
+
+    from transforms.embed import EmbedSettings
+    from transforms.embed.backends._laser_files import import_laser_encoders
+    from transforms.embed.backends.laser import LaserEncoder
+
+    import_laser_encoders()
+    from laser_encoders.models import SentenceEncoder
+
+    chosen = [texts[i] for i in np.random.default_rng(3).permutation(len(texts))[:count]]
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = write_laser2(Path(folder), texts)
+        gpu = torch.cuda.is_available()
+        peer = SentenceEncoder(str(checkpoint), spm_model=str(checkpoint.with_suffix(".spm")), cpu=not gpu, fp16=gpu)
+        settings = EmbedSettings(encoders=("laser",), model=str(checkpoint))
+        ours = LaserEncoder(settings)
+        pieces = [len(ours.pieces(text)) for text in chosen]
+        print(
+            f"\nlaser, random weights of LASER2's size, {count:,} sentences of {np.mean(pieces):.0f} pieces "
+            f"(5 to 95 %: {np.percentile(pieces, 5):.0f} to {np.percentile(pieces, 95):.0f}), tokenizing included"
+        )
+        ours.encode(chosen[:50])
+        ours_s, vectors = best_of(3, lambda: ours.encode(chosen))
+        theirs_s, expected, budget = np.inf, None, 0
+        for tokens in (500, 1000, 2000, 4000, 12000, 40000):
+            peer.max_sentences, peer.max_tokens = None, tokens
+            took_s, got = best_of(2, lambda: peer(chosen))
+            print(f"    laser_encoders, max_tokens={tokens}: {count / took_s:.1f} sentences/s")
+            if took_s < theirs_s:
+                theirs_s, expected, budget = took_s, got, tokens
+        peer.max_sentences, peer.max_tokens = 1, None
+        few = chosen[: max(20, count // 8)]
+        single_s, _ = best_of(1, lambda: peer(few))
+        expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+        print(f"  largest difference of a value {abs(expected - vectors).max():.1e}")
+        rate = count / ours_s
+        print(f"  ours {rate:.1f} sentences/s: {theirs_s / ours_s:.2f} times its best batching (max_tokens={budget})")
+        print(
+            f"  {rate / (len(few) / single_s):.1f} times its pipeline's default ({len(few) / single_s:.1f} sentences/s)"
+        )
+        if not gpu:
+            small = LaserEncoder(EmbedSettings(encoders=("laser",), model=str(checkpoint), precision="int8"))
+            small.encode(chosen[:50])
+            small_s, rough = best_of(3, lambda: small.encode(chosen))
+            print(
+                f"  ours, int8 {count / small_s:.1f} sentences/s: {theirs_s / small_s:.2f} times its best batching; "
+                f"smallest cosine with float32 {(rough * vectors).sum(axis=1).min():.4f}"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=SEED, help="folder with lij_Latn and ita_Latn of OLDI Seed")
+    parser.add_argument("--laser-sentences", type=int, default=400, help="0: leave LASER out")
+    options = parser.parse_args()
+    if not options.data.is_dir():
+        sys.exit(f"no folder {options.data}: give --data")
+    texts = [
+        line
+        for name in ("lij_Latn", "ita_Latn")
+        for line in (options.data / name).read_text(encoding="utf-8").splitlines()
+    ]
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}"
+    )
+    bench_ngram(texts)
+    if options.laser_sentences:
+        bench_laser(texts, options.laser_sentences)
+
+
+if __name__ == "__main__":
+    main()
