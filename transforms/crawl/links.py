@@ -7,7 +7,7 @@ import lxml.html
 from lxml.etree import LxmlError
 
 from schemas.errors import RecordError
-from transforms.crawl.urls import normalize
+from transforms.crawl.urls import normalize, origin_of
 
 MAX_LINKS = 5000
 """Links of one page that are looked at, in the order of the page."""
@@ -57,6 +57,7 @@ def find_links(
     except (LxmlError, ValueError, AssertionError):
         return NOTHING
     base = _base(root, url)
+    root_of_base = f"{origin_of(base)}/"
     follows = not _page_says_no_follow(root, agent)
     found: dict[str, None] = {}
     canonical: str | None = None
@@ -76,7 +77,9 @@ def find_links(
                 continue
         if "nofollow" in relations:
             continue
-        target = _normalized(written, base, ignore_query=ignore_query)
+        # A path from the root is the same on all pages of the site: asked for so, its normal form is remembered.
+        is_rooted = written[0] == "/" and written[1:2] not in ("/", "\\")
+        target = _normalized(written, root_of_base if is_rooted else base, ignore_query=ignore_query)
         if target is None:
             continue
         if element.tag == "link" and "canonical" in relations:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 import idna
@@ -21,6 +22,7 @@ _PLAIN_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
+@lru_cache(maxsize=16384)  # The same navigation stands on every page of a site.
 def normalize(url: str, *, base: str = "", ignore_query: bool = False) -> str:
     """Give the one spelling of a URL: RFC 3986, section 6.2.2 and 6.2.3.
 
@@ -49,7 +51,7 @@ def normalize(url: str, *, base: str = "", ignore_query: bool = False) -> str:
         raise RecordError(Reason.URL_INVALID, f"expected http or https, got {_shown(url)}")
     if parts.username is not None or parts.password is not None:
         raise RecordError(Reason.URL_INVALID, "a URL with a user name or password is not asked for")
-    host = _host(parts.hostname or "", url)
+    host = _host(parts.hostname or "")
     authority = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
     try:
         path = _without_dots(_quoted(parts.path.replace("\\", "/"), _IN_PATH)) or "/"
@@ -66,13 +68,12 @@ def normalize(url: str, *, base: str = "", ignore_query: bool = False) -> str:
 
 def authority_of(url: str) -> str:
     """Give host and port (where it is not the scheme's own) of a normalized URL: what a queue belongs to."""
-    return urlsplit(url).netloc
+    return url.split("/", 3)[2]
 
 
 def origin_of(url: str) -> str:
     """Give scheme, host and port of a normalized URL: what a robots.txt belongs to."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return "/".join(url.split("/", 3)[:3])
 
 
 def host_of(url: str) -> str:
@@ -155,10 +156,11 @@ def _shown(url: str) -> str:
     return repr(url if len(url) <= 200 else url[:200] + "...")
 
 
-def _host(host: str, url: str) -> str:
+@lru_cache(maxsize=4096)
+def _host(host: str) -> str:
     host = host.removesuffix(".")
     if not host:
-        raise RecordError(Reason.URL_INVALID, f"no host in {_shown(url)}")
+        raise RecordError(Reason.URL_INVALID, "a URL without a host")
     if ":" in host:
         try:
             return f"[{ipaddress.IPv6Address(host)}]"
