@@ -28,7 +28,7 @@ DOCUMENT = table(
     "document",
     1,
     [
-        field("document_id", pa.string(), "Content id of URL and text as found."),
+        field("document_id", pa.string(), "Content id of URL (without one: of source and language hint) and text as found."),
         field("source", pa.string(), "Name of the configured source."),
         field("url", pa.string(), "Where it was found; null for local text without a URL.", nullable=True),
         field("title", pa.string(), "Title, where the source gives one.", nullable=True),
@@ -51,6 +51,14 @@ class DocumentBatch(Batch):
     __slots__ = ()
 
 
-def document_id(url: str | None, text: str) -> str:
-    """Make the id of a document from its URL, if any, and its text as found."""
-    return content_id("document", url, text)
+def document_id(url: str | None, text: str, source: str = "", hint: str | None = None) -> str:
+    """Make the id of a document from its URL and its text as found.
+
+    Args:
+        url: where it was found; None for local text without one.
+        text: as found.
+        source: name of the configured source.
+        hint: variety that the source declares. Both stand in for the URL where there is none, so that a line
+            that is the same in two varieties is a document of each.
+    """
+    return content_id("document", url, text) if url is not None else content_id("document", None, source, hint, text)

@@ -63,7 +63,7 @@ class ExtractPages:
             raise RecordError(Reason.TOO_LARGE, f"{len(found.text)} characters, expected at most {limit}")
         url = page["url"] or found.canonical
         return {
-            "document_id": document_id(url, found.text),
+            "document_id": document_id(url, found.text, page["source"], page["language_hint"]),
             "source": page["source"],
             "url": url,
             "title": found.title,

@@ -216,7 +216,7 @@ def _refuse(record: Record, limit: int) -> BadRecord | None:
 def _document(record: Record, source: Source, variety: str | None) -> dict[str, Any]:
     url = _sound(record.url)
     return {
-        "document_id": document_id(url, record.text),
+        "document_id": document_id(url, record.text, source.name, variety or record.language),
         "source": source.name,
         "url": url,
         "title": _sound(record.title),

@@ -44,7 +44,7 @@ def test_every_line_is_a_document():
     assert texts(documents) == ["Bondì.", "Cöse?", "Scì"]
     assert reasons(rejects) == ["empty"]
     first = documents[0]
-    assert first["document_id"] == document_id(None, "Bondì.")
+    assert first["document_id"] == document_id(None, "Bondì.", first["source"], "lij")
     assert (first["source"], first["url"], first["language_hint"], first["licence"], first["robots"]) == (
         "proa",
         None,
@@ -276,3 +276,9 @@ def test_a_real_tmx_is_read_whole(shared_data):
 )
 def test_declared_tags_are_read(declared, tag):
     assert declared_tag(declared) == tag
+
+
+def test_a_line_that_is_the_same_in_two_varieties_is_a_document_of_each():
+    ligurian, _ = read(b"Firefox\n", format="lines", variety="lij")
+    italian, _ = read(b"Firefox\n", format="lines", variety="it")
+    assert ligurian[0]["document_id"] != italian[0]["document_id"]
