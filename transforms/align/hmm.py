@@ -27,6 +27,8 @@ NULL_PROBABILITY = 0.15
 DIAGONAL = 4.0
 """How fast model 1's prior falls with the distance from the diagonal (the value that fast_align begins with)."""
 SMALLEST = 1e-12
+NEGLIGIBLE = 1e-7
+"""Least probability of a state that is followed up: there are few others, and they cost most of the time."""
 
 
 class Corpus(NamedTuple):
@@ -190,57 +192,61 @@ def posteriors(emission: Floats, none: Floats, jumps: Floats, jump_counts: Float
             total += jumps[jump]
         for i in range(given):
             move[before, i] *= (1.0 - NULL_PROBABILITY) / total
+    move_to = move.T.copy()
     ahead = np.zeros((made, given))
-    ahead_none = np.zeros((made, given + 1))
+    states = np.zeros((made + 1, given + 1))  # where each word finds the last one: a position, or the beginning
+    states[0, given] = 1.0
     scale = np.empty(made)
-    state = np.zeros(given + 1)
-    state[given] = 1.0
     likelihood = 0.0
     for j in range(made):
         row = ahead[j]
         for before in range(given + 1):
-            weight = state[before]
-            if weight == 0.0:
-                continue
-            for i in range(given):
-                row[i] += weight * move[before, i]
-        total = 0.0
+            weight = states[j, before]
+            if weight > NEGLIGIBLE:
+                for i in range(given):
+                    row[i] += weight * move[before, i]
+        total = SMALLEST
         for i in range(given):
             row[i] *= emission[j, i]
             total += row[i]
         for before in range(given + 1):
-            ahead_none[j, before] = state[before] * NULL_PROBABILITY * none[j]
-            total += ahead_none[j, before]
-        total += SMALLEST
+            stay = states[j, before] * NULL_PROBABILITY * none[j]
+            states[j + 1, before] = stay
+            total += stay
         scale[j] = total
         likelihood += math.log(total)
         for i in range(given):
             row[i] /= total
         for before in range(given + 1):
-            ahead_none[j, before] /= total
-            state[before] = ahead_none[j, before] + (row[before] if before < given else 0.0)
+            states[j + 1, before] /= total
+        for i in range(given):
+            states[j + 1, i] += row[i]
     behind = np.ones(given + 1)
-    weighted = np.empty(given)
+    moved = np.zeros((given, given + 1))
     out = np.empty((made, given))
     for j in range(made - 1, -1, -1):
+        stay = NULL_PROBABILITY * none[j] / scale[j]
         for i in range(given):
             out[j, i] = ahead[j, i] * behind[i]
-            weighted[i] = emission[j, i] * behind[i] / scale[j]
+        likely = np.empty(given)
+        greatest = 0.0
+        for i in range(given):
+            likely[i] = emission[j, i] * behind[i] / scale[j]
+            greatest = max(greatest, likely[i])
         for before in range(given + 1):
-            total = 0.0
-            weight = 0.0
-            if j > 0:
-                weight = ahead_none[j - 1, before] + (ahead[j - 1, before] if before < given else 0.0)
-            elif before == given:
-                weight = 1.0
+            behind[before] *= stay
+        for i in range(given):
+            if likely[i] > greatest * NEGLIGIBLE:
+                for before in range(given + 1):
+                    behind[before] += move_to[i, before] * likely[i]
+                if out[j, i] > NEGLIGIBLE:
+                    for before in range(given + 1):
+                        moved[i, before] += states[j, before] * likely[i]
+    for i in range(given):
+        for before in range(given + 1):
             at = before if before < given else -1
-            for i in range(given):
-                total += move[before, i] * weighted[i]
-            if weight > 0.0:
-                for i in range(given):
-                    jump = min(max(i - at, -JUMP_LIMIT), JUMP_LIMIT) + JUMP_LIMIT
-                    jump_counts[jump] += weight * move[before, i] * weighted[i]
-            behind[before] = total + NULL_PROBABILITY * none[j] / scale[j] * behind[before]
+            jump = min(max(i - at, -JUMP_LIMIT), JUMP_LIMIT) + JUMP_LIMIT
+            jump_counts[jump] += moved[i, before] * move_to[i, before]
     return out, likelihood
 
 
