@@ -4,6 +4,7 @@
     ├── SettingsError      the launch stops, exit status 2: a wrong configuration, flag, path or model file.
     │                      Carries the path into the configuration and the cure.
     ├── RecordError        the record becomes a reject with this error's reason; the run goes on.
+    ├── StoreError         a store that refuses, or that stays away through all tries: the bundle fails, the job fails.
     └── TransientError     tried again with back-off; when the tries are used up, it becomes a RecordError.
 
 Everything else is a bug: it is not caught, the bundle fails, the job fails.
@@ -56,3 +57,22 @@ class RecordError(IsoglossError):
 
 class TransientError(IsoglossError):
     """A failure of a network or a store that may pass: try again with back-off."""
+
+
+class StoreError(IsoglossError):
+    """A store that does not give or take a file, after all tries.
+
+    Args:
+        path: of the file.
+        cause: what the store said.
+        tries: how often it was asked.
+    """
+
+    def __init__(self, path: str, cause: str, tries: int = 1) -> None:
+        super().__init__(path, cause, tries)
+        self.path = path
+        self.cause = cause
+        self.tries = tries
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause} ({self.tries} {'try' if self.tries == 1 else 'tries'})"

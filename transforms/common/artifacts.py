@@ -25,10 +25,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from schemas.errors import SettingsError, TransientError
+from schemas.errors import SettingsError, StoreError, TransientError
 from schemas.identity import content_id
 from transforms.common import files
 
@@ -168,8 +167,10 @@ def _kept_at(artifact: Artifact, cache: Path) -> Path:
     if artifact.sha256:
         return cache / artifact.sha256.lower() / artifact.name
     try:
-        found = FileSystems.match([artifact.location])[0].metadata_list
-    except (BeamIOError, ValueError) as error:
+        found = files.with_retries(
+            lambda: FileSystems.match([artifact.location])[0].metadata_list, artifact.location
+        )
+    except (StoreError, FileNotFoundError, ValueError) as error:
         raise SettingsError(
             f"{artifact.location} cannot be reached: {error}", cure="Check the path and the credentials."
         ) from error
@@ -231,7 +232,7 @@ def _opened(artifact: Artifact) -> Iterator[tuple[IO[bytes], int | None]]:
         ) from error
     except FileNotFoundError as error:
         raise SettingsError(f"there is no model file {artifact.location!r}", cure="Check the path.") from error
-    except (URLError, HTTPException, BeamIOError, OSError) as error:
+    except (URLError, HTTPException, StoreError, OSError) as error:
         raise TransientError(str(error) or type(error).__name__) from error
 
 

@@ -1,4 +1,8 @@
-"""Files on any store that Beam knows (local, gs://, s3://), written whole or not at all."""
+"""Files on any store that Beam knows (local, gs://, s3://), written whole or not at all.
+
+A store that is busy or out of reach is asked again; one that refuses, or stays away, is a `StoreError` that
+names the path and the cause. A file that is not there is a FileNotFoundError on every store.
+"""
 
 import json
 import os
@@ -14,13 +18,15 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, StoreError
 from schemas.identity import content_digest
 
 Value = TypeVar("Value")
 
 _TRIES = 5
 _FIRST_PAUSE_S = 0.5
+_PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_FOUND = 404
 
 
 def join(folder: str, *names: str) -> str:
@@ -35,11 +41,18 @@ def is_local(path: str) -> bool:
 
 def exists(path: str) -> bool:
     """Is there a file at the path?"""
-    return bool(with_retries(lambda: FileSystems.exists(path)))
+    if is_local(path):
+        return _local(path).exists()
+    return bool(with_retries(lambda: FileSystems.exists(path), path))
 
 
 def read_bytes(path: str) -> bytes:
-    """Read a whole file, as stored: nothing is decompressed."""
+    """Read a whole file, as stored: nothing is decompressed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StoreError: its store does not give it.
+    """
     if is_local(path):
         return _local(path).read_bytes()
 
@@ -47,17 +60,19 @@ def read_bytes(path: str) -> bytes:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             return file.read()  # type: ignore[no-any-return]
 
-    return with_retries(read)
+    return with_retries(read, path)
 
 
 @contextmanager
 def open_stored(path: str) -> Iterator[IO[bytes]]:
     """Open a file for reading, as stored: nothing is decompressed."""
-    with (
-        _local(path).open("rb")
-        if is_local(path)
-        else FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file
-    ):
+    if is_local(path):
+        with _local(path).open("rb") as file:
+            yield file
+        return
+    with with_retries(
+        lambda: FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path
+    ) as file:
         yield file
 
 
@@ -65,27 +80,43 @@ def write_bytes(path: str, data: bytes) -> None:
     """Write a whole file: a reader sees all of it or nothing.
 
     Locally it is written under a temporary name beside it, flushed to disk and renamed. Object stores show
-    an object only when its upload is complete.
+    an object only when its upload is complete; its size is compared then, because an upload that broke in
+    the middle may be completed with what had arrived.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written; it names the path.
+        StoreError: the store does not take it.
     """
     if is_local(path):
-        target = _local(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        _write_local(_local(path), data)
         return
 
     def write() -> None:
-        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            file.write(data)
+        file = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        file.write(data)
+        file.close()
+        size_bytes = FileSystems.match([path])[0].metadata_list[0].size_in_bytes
+        if size_bytes != len(data):
+            raise ConnectionError(f"{size_bytes:,} of {len(data):,} bytes arrived")
 
-    with_retries(write)
+    with_retries(write, path)
+
+
+def _write_local(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        if error.filename:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error  # a full disk does not say which
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: str) -> Any:
@@ -137,7 +168,7 @@ def match(pattern: str) -> list[FileMetadata]:
     """
     try:
         found = _listed(pattern)
-    except BeamIOError as error:
+    except StoreError as error:
         raise SettingsError(
             f"{pattern!r} cannot be listed: {error}", cure="Check the path and the credentials."
         ) from error
@@ -153,7 +184,10 @@ def _listed(pattern: str) -> list[FileMetadata]:
     if pattern.endswith("/") or (is_local(pattern) and _local(pattern).is_dir()):
         pattern = join(pattern, "**")
     patterns = [pattern, pattern.replace("/**/", "/")] if "/**/" in pattern else [pattern]
-    results = with_retries(lambda: FileSystems.match(patterns))
+    try:
+        results = with_retries(lambda: FileSystems.match(patterns), pattern)
+    except FileNotFoundError:  # no such folder, on stores that say so
+        return []
     by_path = {file.path: file for result in results for file in result.metadata_list}
     written_out = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     hidden = re.compile(r"(^|/)\.")
@@ -166,18 +200,24 @@ def _listed(pattern: str) -> list[FileMetadata]:
 
 def delete(paths: Iterable[str]) -> None:
     """Delete files that exist."""
-    there = [path for path in paths if exists(path)]
-    if there:
-        FileSystems.delete(there)
+    remote = []
+    for path in paths:
+        if is_local(path):
+            _local(path).unlink(missing_ok=True)
+        else:
+            remote.append(path)
+    if remote:
+        try:
+            with_retries(lambda: FileSystems.delete(remote), remote[0])
+        except FileNotFoundError:  # an earlier try, or somebody else, has deleted it
+            return
 
 
 def delete_below(folder: str, suffixes: Sequence[str]) -> None:
     """Delete the files below a folder whose names end so, and temporaries that a killed process left."""
-    try:
-        found = [file.path for file in _listed(join(folder, "**"))]
-    except BeamIOError:  # no such folder, on stores that say so
-        found = []
-    delete(path for path in found if path.endswith(tuple(suffixes)))
+    if is_local(folder) and not _local(folder).is_dir():
+        return
+    delete(file.path for file in _listed(join(folder, "**")) if file.path.endswith(tuple(suffixes)))
     if is_local(folder):
         for path in _local(folder).rglob(".*.tmp"):
             path.unlink(missing_ok=True)
@@ -187,13 +227,79 @@ def _local(path: str) -> Path:
     return Path(path.removeprefix("file://"))
 
 
-def with_retries(action: Callable[[], Value]) -> Value:
-    """Run a file action again after a passing failure of the store: 5 tries, pauses of 0.5, 1, 2, 4 seconds."""
+def with_retries(action: Callable[[], Value], path: str = "the store") -> Value:
+    """Run an action on a store again after a failure that may pass: 5 tries, pauses of 0.5, 1, 2, 4 seconds.
+
+    Args:
+        action: what is done; doing it twice must not matter.
+        path: of what, for the error.
+
+    Raises:
+        FileNotFoundError: the store says that it is not there.
+        StoreError: the store refuses, or every try has failed; with the path and the cause.
+    """
     for attempt in range(_TRIES):
         try:
             return action()
-        except (BeamIOError, ConnectionError, TimeoutError):
-            if attempt == _TRIES - 1:
-                raise
+        except Exception as error:
+            causes = list(_causes(error))
+            if any(_status(cause) == _NOT_FOUND or isinstance(cause, FileNotFoundError) for cause in causes):
+                raise FileNotFoundError(f"{path} is not there") from error
+            if not any(_is_of_a_store(cause) for cause in causes):
+                raise  # not a matter of the store: a bug, or a path that is none
+            if attempt == _TRIES - 1 or not any(_is_passing(cause) for cause in causes):
+                raise StoreError(path, _told(causes), tries=attempt + 1) from error
             time.sleep(_FIRST_PAUSE_S * 2**attempt)
     raise AssertionError("unreachable")
+
+
+def _causes(error: BaseException) -> Iterator[Any]:
+    """Give an error, what it says of single paths (errors, or bare statuses), and theirs."""
+    yield error
+    if isinstance(error, BeamIOError):
+        for inner in (error.exception_details or {}).values():
+            if isinstance(inner, BaseException):
+                yield from _causes(inner)
+            else:
+                yield inner
+    if error.__cause__ is not None:
+        yield from _causes(error.__cause__)
+
+
+def _status(cause: Any) -> int | None:
+    """Give the HTTP status that a store's library tells: Google's and Beam's S3 errors have a `code`."""
+    code = cause if isinstance(cause, int) else getattr(cause, "code", None)
+    return int(code) if isinstance(code, int) else None
+
+
+_LIBRARIES = frozenset({"google", "botocore", "requests", "urllib3"})
+
+
+def _is_of_a_store(cause: Any) -> bool:
+    is_told_by_one = isinstance(cause, BeamIOError | ConnectionError | TimeoutError | int)
+    return is_told_by_one or _library(cause) in _LIBRARIES or _is_s3(cause)
+
+
+def _is_passing(cause: Any) -> bool:
+    status = _status(cause)
+    if status is not None:
+        return status in _PASSING_STATUSES
+    if _is_s3(cause):  # no answer came
+        return "credentials" not in str(cause).lower()
+    if isinstance(cause, BeamIOError):  # where it says nothing more
+        return not cause.exception_details
+    return isinstance(cause, ConnectionError | TimeoutError) or _library(cause) in {"requests", "urllib3"}
+
+
+def _library(cause: Any) -> str:
+    return type(cause).__module__.partition(".")[0]
+
+
+def _is_s3(cause: Any) -> bool:
+    return type(cause).__name__ == "S3ClientError"  # its module needs boto3 to be there
+
+
+def _told(causes: Sequence[Any]) -> str:
+    """Give the text of the innermost cause."""
+    last = causes[-1]
+    return f"status {last}" if isinstance(last, int) else f"{type(last).__name__}: {last}".strip().rstrip(":")
