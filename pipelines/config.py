@@ -78,11 +78,8 @@ class CorpusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return tuple(wanted)
 
     def _standard_pairs(self, varieties: Sequence[str]) -> tuple[tuple[str, str], ...]:
-        wanted = []
-        for tag in varieties:
-            variety = find(tag)
-            if variety is not None and variety.standard in varieties and variety.standard != tag:
-                wanted.append((tag, variety.standard))
+        standards = {tag: variety.standard for tag in varieties if (variety := find(tag)) and variety.standard}
+        wanted = [(tag, standard) for tag, standard in standards.items() if standard in varieties and standard != tag]
         if not wanted:
             raise SettingsError(
                 "no variety stands beside its standard language",

@@ -59,7 +59,7 @@ def _extract(options: argparse.Namespace) -> int:
         try:
             found = extract_page(body, url=options.url)
             row |= {
-                "url": found.url if getattr(found, "url", None) else options.url,
+                "url": options.url or found.canonical,
                 "title": found.title,
                 "text": found.text,
                 "language": found.language_hint,
@@ -128,13 +128,19 @@ def _identify(options: argparse.Namespace) -> None:
 
     expected = tuple(_known_variety(tag) for tag in options.expect.split(",")) if options.expect else ()
     for lines in _chunks(_lines(options.files)):
-        found = identify_lines(
+        answers = identify_lines(
             [_clean(line) for line in lines], model=options.model, expected=expected, top=options.top
         )
-        for line, candidates in zip(lines, found, strict=True):
-            shown = [(tag, f"{probability:.4f}") for tag, probability in candidates[: options.top]]
-            shown += [(UNDETERMINED, "0.0000")] * (options.top - len(shown))
-            _write("\t".join([*(value for pair in shown for value in pair), line]))
+        for line, answer in zip(lines, answers, strict=True):
+            _write("\t".join([*_shown(answer, options.top), line]))
+
+
+def _shown(answer: Any, top: int) -> list[str]:
+    """Give tags and probabilities, `top` of them; the first is the decision, an unknown probability is empty."""
+    found: list[tuple[str, float | None]] = [(answer.tag, answer.probability)]
+    found += [candidate for candidate in answer.candidates if candidate[0] != answer.tag]
+    found = [*found[:top], *[(UNDETERMINED, None)] * (top - len(found))]
+    return [value for tag, probability in found for value in (tag, "" if probability is None else f"{probability:.4f}")]
 
 
 def _add_pair(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -172,37 +178,34 @@ examples:
 
 def _pair(options: argparse.Namespace) -> None:
     from transforms.embed import EmbedSettings, embed_lines
-    from transforms.mine import MineSettings, default_threshold, mine_vectors
-    from transforms.normalize import normalize_text
+    from transforms.mine import MineSettings, mine_vectors
 
-    sides = []
-    for path in (options.source, options.target):
-        lines = list(_lines([path]))
-        first: dict[str, int] = {}
-        for number, line in enumerate(lines):
-            key = normalize_text(_clean(line))[0].strip()
-            if key:
-                first.setdefault(key, number)
-        sides.append((lines, list(first), list(first.values())))
+    sides = [_distinct_lines(path) for path in (options.source, options.target)]
     (source_lines, source_texts, source_numbers), (target_lines, target_texts, target_numbers) = sides
-    embed = _settings(EmbedSettings, encoder=options.encoder, model=options.model)
+    embed = _settings(EmbedSettings, encoders=(options.encoder,), model=options.model or None)
     mine = _settings(
         MineSettings, k=options.k, margin=options.margin, retrieval=options.retrieval, threshold=options.threshold
     )
-    source, target = embed_lines(
-        source_texts,
-        target_texts,
-        embed,
-        source_variety=options.source_variety,
-        target_variety=options.target_variety,
-    )
-    if mine.threshold is None:
-        mine = msgspec.structs.replace(mine, threshold=default_threshold(options.encoder, options.margin))
-    found = mine_vectors(source, target, mine)
-    rows = zip(found.margin, found.source, found.target, strict=True)
+    varieties = tuple(_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety))
+    vectors = embed_lines(source_texts, target_texts, embed, varieties=(varieties[0], varieties[1]))
+    found = mine_vectors(vectors.a, vectors.b, mine)
+    rows = zip(found.margin.tolist(), found.source.tolist(), found.target.tolist(), strict=True)
     for score, i, j in sorted(rows, key=lambda row: (-row[0], row[1], row[2])):
         a, b = source_numbers[i], target_numbers[j]
         _write(f"{score:.4f}\t{a + 1}\t{b + 1}\t{source_lines[a]}\t{target_lines[b]}")
+
+
+def _distinct_lines(path: str) -> tuple[list[str], list[str], list[int]]:
+    """Give all lines of a file, the normalized ones that differ and are not empty, and where each first stands."""
+    from transforms.normalize import normalize_text
+
+    lines = list(_lines([path]))
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines):
+        text = normalize_text(_clean(line))[0].strip()
+        if text:
+            first.setdefault(text, number)
+    return lines, list(first), list(first.values())
 
 
 def _add_align(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -268,12 +271,13 @@ examples:
     )
     added.add_argument("pairs", nargs="?", default="-", metavar="PAIRS", help="TSV file; standard input when not given")
     added.add_argument("--scores", metavar="NAMES", help="which scores, separated by commas (default all)")
-    added.add_argument("--source-variety", metavar="TAG", default=UNDETERMINED)
-    added.add_argument("--target-variety", metavar="TAG", default=UNDETERMINED)
+    added.add_argument("--source-variety", metavar="TAG", help="what the source should be in, for `identification`")
+    added.add_argument("--target-variety", metavar="TAG", help="what the target should be in")
     added.add_argument("--list", action="store_true", help="list the scores and what they mean")
 
 
 def _score(options: argparse.Namespace) -> None:
+    from transforms.align import align_pairs
     from transforms.score import score_fields, score_pairs
 
     if options.list:
@@ -283,17 +287,32 @@ def _score(options: argparse.Namespace) -> None:
         return
     pairs = list(_pairs(options.pairs))
     names = tuple(options.scores.split(",")) if options.scores else ()
+    texts = [(_clean(a), _clean(b)) for a, b in pairs]
     table = score_pairs(
-        [(_clean(a), _clean(b)) for a, b in pairs],
+        texts,
         names,
-        source_variety=options.source_variety,
-        target_variety=options.target_variety,
+        aligned=align_pairs(texts) if texts else [],
+        source_variety=options.source_variety or UNDETERMINED,
+        target_variety=options.target_variety or UNDETERMINED,
+        source_probabilities=_probabilities([a for a, _ in texts], options.source_variety),
+        target_probabilities=_probabilities([b for _, b in texts], options.target_variety),
     )
     _write("\t".join([*table.column_names, "source", "target"]))
     columns = [column.to_pylist() for column in table.columns]
     for i, (source, target) in enumerate(pairs):
         values = ["" if column[i] is None else f"{column[i]:.4f}" for column in columns]
         _write("\t".join([*values, source, target]))
+
+
+def _probabilities(texts: list[str], variety: str | None) -> list[float | None] | None:
+    """Give the probability of a variety for every text; None when no variety is claimed."""
+    from transforms.identify import identify_lines
+
+    if variety is None:
+        return None
+    tag = _known_variety(variety)
+    answers = identify_lines(texts, top=1000)
+    return [dict(answer.candidates).get(tag, 0.0) if answer.candidates else None for answer in answers]
 
 
 def _settings(kind: type, **values: Any) -> Any:
@@ -348,7 +367,7 @@ def _pairs(path: str) -> Iterator[tuple[str, str]]:
         yield columns[-2], columns[-1]
 
 
-def _chunks(lines: Iterator[str], size: int = 8192) -> Iterator[list[str]]:
+def _chunks(lines: Iterator[str], size: int = 65536) -> Iterator[list[str]]:
     chunk: list[str] = []
     for line in lines:
         chunk.append(line)

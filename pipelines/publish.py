@@ -21,7 +21,9 @@ def publish(run: Run) -> None:
         SettingsError: there are no pairs yet, or a limit names an unknown score.
     """
     configuration = run.configuration
-    check_names(configuration.publish, ("cosine", "margin", *(spec.name for spec in score_fields(configuration.score.scores))))
+    check_names(
+        configuration.publish, ("cosine", "margin", *(spec.name for spec in score_fields(configuration.score.scores)))
+    )
     pairs = configuration.folder("pairs")
     plan = run.plan(
         "corpus",

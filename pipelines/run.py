@@ -42,7 +42,8 @@ class Run:
 
         Args:
             checkpoint: its folder's name.
-            table, version: of its noun.
+            table: name of its noun's table.
+            version: of that table.
             settings: sections that its bytes depend on.
             inputs: digests of what it is made of.
         """

@@ -38,7 +38,9 @@ example:
         takes_beam_flags=True,
     )
     added.add_argument("--output", default="", metavar="FOLDER", help="where to (default build/demo)")
-    added.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change a setting")
+    added.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change a setting"
+    )
     add_run_options(added)
 
 

@@ -13,7 +13,9 @@ EDIT = pa.struct(
     [
         field("start", pa.int32(), "First character of the stretch in `text`.", unit="code points"),
         field("end", pa.int32(), "One past its last character in `text`.", unit="code points"),
-        field("normalized_start", pa.int32(), "First character of what replaced it, in `normalized`.", unit="code points"),
+        field(
+            "normalized_start", pa.int32(), "First character of what replaced it, in `normalized`.", unit="code points"
+        ),
         field("normalized_end", pa.int32(), "One past its last character in `normalized`.", unit="code points"),
     ]
 )
@@ -28,15 +30,39 @@ DOCUMENT = table(
     "document",
     1,
     [
-        field("document_id", pa.string(), "Content id of URL (without one: of source and language hint) and text as found."),
+        field(
+            "document_id",
+            pa.string(),
+            "Content id of URL (without one: of source and language hint) and text as found.",
+        ),
         field("source", pa.string(), "Name of the configured source."),
         field("url", pa.string(), "Where it was found; null for local text without a URL.", nullable=True),
         field("title", pa.string(), "Title, where the source gives one.", nullable=True),
         field("text", pa.string(), "Main text as found; blocks are separated by newlines."),
-        field("normalized", pa.string(), "Text after normalization; what identification and embedding read.", nullable=True),
-        field("edits", pa.list_(EDIT), "Stretches where `normalized` differs from `text`, in order; null before normalization.", nullable=True),
-        field("language_hint", pa.string(), "BCP 47 tag that source or page declares; null when neither does.", nullable=True),
-        field("alternates", pa.list_(ALTERNATE), "The same document in other languages, as declared (hreflang).", nullable=True),
+        field(
+            "normalized",
+            pa.string(),
+            "Text after normalization; what identification and embedding read.",
+            nullable=True,
+        ),
+        field(
+            "edits",
+            pa.list_(EDIT),
+            "Stretches where `normalized` differs from `text`, in order; null before normalization.",
+            nullable=True,
+        ),
+        field(
+            "language_hint",
+            pa.string(),
+            "BCP 47 tag that source or page declares; null when neither does.",
+            nullable=True,
+        ),
+        field(
+            "alternates",
+            pa.list_(ALTERNATE),
+            "The same document in other languages, as declared (hreflang).",
+            nullable=True,
+        ),
         field("licence", pa.string(), "Licence of the text.", nullable=True),
         field("robots", pa.string(), "Verdict of robots.txt: allowed, none, not_checked."),
     ],

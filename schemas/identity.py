@@ -80,7 +80,8 @@ def buckets_of(identifiers: pa.Array, buckets: int) -> NDArray[np.int64]:
     digits = data[starts[:, None] + np.arange(8)]
     values = np.where(digits >= ord("a"), digits - ord("a") + 10, digits - ord("0")).astype(np.int64)
     prefix = values @ (np.int64(16) ** np.arange(7, -1, -1, dtype=np.int64))
-    return (prefix * buckets) >> 32
+    result: NDArray[np.int64] = (prefix * buckets) >> 32
+    return result
 
 
 def content_digest(data: bytes) -> str:

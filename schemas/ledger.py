@@ -19,8 +19,14 @@ LEDGER = table(
     [
         field("stage", pa.string(), "Stage."),
         field("unit", pa.string(), "What is counted: page, document, sentence or pair."),
-        field("variety", pa.string(), "Variety on entering the stage; `und` when not known; `source>target` for pairs."),
-        field("outcome", pa.string(), "in, out, rejected; yielded: records of the next unit that came of those that went out."),
+        field(
+            "variety", pa.string(), "Variety on entering the stage; `und` when not known; `source>target` for pairs."
+        ),
+        field(
+            "outcome",
+            pa.string(),
+            "in, out, rejected; yielded: records of the next unit that came of those that went out.",
+        ),
         field("reason", pa.string(), "Reason of a rejection; empty otherwise."),
         field("count", pa.int64(), "Records."),
     ],

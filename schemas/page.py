@@ -18,13 +18,27 @@ PAGE = table(
         field("source", pa.string(), "Name of the configured source."),
         field("url", pa.string(), "URL that gave this answer, after redirects; null for a local file.", nullable=True),
         field("status", pa.int16(), "HTTP status.", nullable=True),
-        field("content_type", pa.string(), "Media type as the server declared it, lower case, without parameters.", nullable=True),
+        field(
+            "content_type",
+            pa.string(),
+            "Media type as the server declared it, lower case, without parameters.",
+            nullable=True,
+        ),
         field("charset", pa.string(), "Charset that the server declared.", nullable=True),
         field("content_language", pa.string(), "Content-Language as the server declared it.", nullable=True),
         field("body", pa.binary(), "The answer's body, transfer and content encodings undone.", unit="bytes"),
-        field("language_hint", pa.string(), "Variety that the configuration declares for the source, a BCP 47 tag.", nullable=True),
+        field(
+            "language_hint",
+            pa.string(),
+            "Variety that the configuration declares for the source, a BCP 47 tag.",
+            nullable=True,
+        ),
         field("licence", pa.string(), "Licence of the text, as configured or as the page declares.", nullable=True),
-        field("robots", pa.string(), "Verdict of robots.txt when the page was fetched: allowed, none (no rules), not_checked."),
+        field(
+            "robots",
+            pa.string(),
+            "Verdict of robots.txt when the page was fetched: allowed, none (no rules), not_checked.",
+        ),
     ],
 )
 

@@ -16,7 +16,12 @@ LINK = pa.struct(
     [
         field("source", pa.int16(), "Word of the source sentence, counted from 0."),
         field("target", pa.int16(), "Word of the target sentence, counted from 0."),
-        field("probability", pa.float32(), "Probability of the link, 0 to 1; null where the aligner gives none.", nullable=True),
+        field(
+            "probability",
+            pa.float32(),
+            "Probability of the link, 0 to 1; null where the aligner gives none.",
+            nullable=True,
+        ),
     ]
 )
 
@@ -26,7 +31,13 @@ def _side(side: str) -> list[pa.Field]:
         field(f"{side}_id", pa.string(), f"Sentence id of the {side}."),
         field(f"{side}_document_id", pa.string(), f"Document of the {side} sentence."),
         field(f"{side}_variety", pa.string(), f"BCP 47 tag of the {side}."),
-        field(f"{side}_variety_probability", pa.float32(), f"Probability of the {side}'s variety.", nullable=True, range="0 to 1"),
+        field(
+            f"{side}_variety_probability",
+            pa.float32(),
+            f"Probability of the {side}'s variety.",
+            nullable=True,
+            range="0 to 1",
+        ),
         field(f"{side}_text", pa.string(), f"The {side} sentence as found."),
         field(f"{side}_normalized", pa.string(), f"The {side} sentence after normalization."),
         field(f"{side}_url", pa.string(), f"Where the {side} was found.", nullable=True),
@@ -50,10 +61,16 @@ PAIR = table(
         field("pair_id", pa.string(), "Content id of the two sentence ids."),
         *_side("source"),
         *_side("target"),
-        field("direction", pa.string(), "Whose candidate the pair was: forward (the source's best), backward (the target's best), both."),
+        field(
+            "direction",
+            pa.string(),
+            "Whose candidate the pair was: forward (the source's best), backward (the target's best), both.",
+        ),
         field("source_tokens", pa.list_(pa.string()), "Words of the source; null before alignment.", nullable=True),
         field("target_tokens", pa.list_(pa.string()), "Words of the target; null before alignment.", nullable=True),
-        field("links", pa.list_(LINK), "Words that translate each other, ordered; null before alignment.", nullable=True),
+        field(
+            "links", pa.list_(LINK), "Words that translate each other, ordered; null before alignment.", nullable=True
+        ),
         COSINE,
         MARGIN,
     ],

@@ -59,7 +59,11 @@ REJECT = table(
         field("stage", pa.string(), "Stage that rejected it."),
         field("unit", pa.string(), "What it is: page, document, sentence or pair."),
         field("record_id", pa.string(), "Its id, or the content id of where it stood when it never got one."),
-        field("variety", pa.string(), "Its variety on entering the stage; `und` when not known; `source>target` for pairs."),
+        field(
+            "variety",
+            pa.string(),
+            "Its variety on entering the stage; `und` when not known; `source>target` for pairs.",
+        ),
         field("reason", pa.string(), "Why: one of the closed list in schemas/reject.py."),
         field("detail", pa.string(), "What was expected and what came, for a person.", nullable=True),
         field("source", pa.string(), "Name of the configured source.", nullable=True),

@@ -27,7 +27,14 @@ def score_field(
         kind: Arrow type; float32 when not given.
     """
     return field(
-        name, kind or pa.float32(), meaning, nullable=True, range=range, better=better, score=name, score_version=str(version)
+        name,
+        kind or pa.float32(),
+        meaning,
+        nullable=True,
+        range=range,
+        better=better,
+        score=name,
+        score_version=str(version),
     )
 
 

@@ -30,7 +30,14 @@ def field(
         more: further metadata, such as `range` and `better` of a score.
     """
     metadata = {"meaning": meaning} | ({"unit": unit} if unit else {}) | more
-    return pa.field(name, kind, nullable=nullable, metadata=metadata)
+    return pa.field(name, _as_parquet_names_it(kind), nullable=nullable, metadata=metadata)
+
+
+def _as_parquet_names_it(kind: pa.DataType) -> pa.DataType:
+    """Call the values of a list `element`, as Parquet does, so that a table read back is the same, byte for byte."""
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_name("element"), kind.list_size)
+    return pa.list_(kind.value_field.with_name("element")) if pa.types.is_list(kind) else kind
 
 
 def table(name: str, version: int, fields: Sequence[pa.Field]) -> pa.Schema:

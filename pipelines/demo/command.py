@@ -133,7 +133,8 @@ def _draw_some(console: Console, corpus: pa.Table, pairs: Sequence[tuple[str, st
         fitting = [
             row
             for row in rows
-            if (row["source_variety"], row["target_variety"]) == (source, target) and 7 <= len(row["source_tokens"] or ()) <= 14
+            if (row["source_variety"], row["target_variety"]) == (source, target)
+            and 7 <= len(row["source_tokens"] or ()) <= 14
         ]
         if fitting:
             console.print(draw_pair(fitting[len(fitting) // 2], width=console.width))

@@ -88,7 +88,7 @@ def test_a_change_on_the_command_line_is_applied(tmp_path: Path):
 def test_a_change_without_a_value_is_refused(tmp_path: Path):
     path = tmp_path / "corpus.toml"
     path.write_text('[corpus]\nname = "a"\n')
-    with pytest.raises(SettingsError, match="expected section.key=value"):
+    with pytest.raises(SettingsError, match=r"expected section\.key=value"):
         load_configuration(str(path), ["mine.k"])
 
 

@@ -153,7 +153,9 @@ def test_seven_shards_of_input_make_the_same_corpus(tmp_path: Path, records: lis
         ("corpus/manifest", "before"),
     ],
 )
-def test_a_run_that_was_killed_ends_with_the_same_bytes(tmp_path: Path, source: Path, built: Path, path: str, when: str):
+def test_a_run_that_was_killed_ends_with_the_same_bytes(
+    tmp_path: Path, source: Path, built: Path, path: str, when: str
+):
     killed = isogloss(path, when, "build", configure(tmp_path, source), "--quiet", script=KILLER)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "out" / "corpus" / "manifest.json").exists()

@@ -6,6 +6,7 @@ full stop; a full stop without white space behind it ends none; closing marks be
 full stop after an ordinary word, before a capital, ends one, though a quotation was never closed.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -52,7 +53,7 @@ def mend(line: str, cuts: Sequence[Span]) -> list[Span]:
     bounds = sorted({_behind_closers(line, bound) for bound in bounds})
     bounds = [bound for bound in bounds if 0 < bound < len(line) and not _is_inside(line, bound)]
     edges = [0, *bounds, len(line)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _missing(line: str) -> list[int]:

@@ -1,5 +1,7 @@
 """Mending a splitter's cuts: what holds for any variety with letter case."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,9 @@ def test_a_quotation_that_is_never_closed_keeps_no_sentences_together():
     ]
 
 
-@pytest.mark.parametrize("text", ["Il prof. Rossi parla.", "El sig. Bianchi al ven.", "Am 3. Oktober war es.", "U.S. Army"])
+@pytest.mark.parametrize(
+    "text", ["Il prof. Rossi parla.", "El sig. Bianchi al ven.", "Am 3. Oktober war es.", "U.S. Army"]
+)
 def test_an_abbreviation_before_a_capital_ends_no_sentence(text: str):
     assert mended(text) == [text]
 
@@ -53,7 +57,7 @@ def test_a_year_can_end_a_sentence():
 @given(st.text(alphabet="aAèÈ .!?…\"'”’»(),;:1\u0645\u4f60", max_size=60), st.sets(st.integers(1, 59), max_size=6))
 def test_every_character_stays_in_exactly_one_piece(line: str, at: set[int]):
     edges = [0, *sorted(bound for bound in at if bound < len(line)), len(line)]
-    cuts = list(zip(edges[:-1], edges[1:], strict=True))
+    cuts = list(itertools.pairwise(edges))
     assert "".join(line[start:end] for start, end in mend(line, cuts)) == line
 
 
