@@ -71,7 +71,7 @@ lock: $(STAMPS)/venv ## write requirements/*.txt anew from pyproject.toml
 
 .PHONY: demo
 demo: $(STAMPS)/base ## crawl a small site and build a corpus, offline, with figures
-	$(BIN)/isogloss demo
+	$(BIN)/isogloss demo --again $(ARGS)
 
 # Checks ------------------------------------------------------------------------------------------------------
 

@@ -228,6 +228,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--workers", type=_positive, default=1, metavar="N", help="worker processes on this machine (default 1)"
     )
     parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--again", action="store_true", help="make every checkpoint anew, though it is finished")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -244,6 +245,7 @@ def _run(options: argparse.Namespace) -> None:
         options=parse_beam_flags(options.beam_flags, workers=options.workers),
         progress=Progress(quiet=options.quiet),
         dry_run=options.dry_run,
+        again=options.again,
     )
     getattr(import_module(f"pipelines.{options.command}"), options.command)(run)
 

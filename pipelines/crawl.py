@@ -8,6 +8,7 @@ import apache_beam as beam
 
 from pipelines.run import Run
 from schemas.errors import SettingsError
+from transforms.common import files
 from transforms.common.checkpoint import FinishCheckpoint
 from transforms.crawl import Crawl
 
@@ -22,6 +23,9 @@ def crawl(run: Run) -> None:
     if settings is None:
         raise SettingsError("there is no [crawl] section", path="$.crawl", cure="Give seeds: [crawl] seeds = [...].")
     plan = run.plan("pages", "page", 1, {"crawl": settings}, {})
+
+    if run.again and not run.dry_run:
+        files.delete_below(plan.folder, (".warc.gz", ".jsonl"))
 
     def build(pipeline: beam.Pipeline) -> None:
         crawled = pipeline | "crawl" >> Crawl(settings=settings, folder=plan.folder)

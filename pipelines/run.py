@@ -27,6 +27,7 @@ class Run:
         options: runner, workers, Beam's own flags.
         progress: what a person sees meanwhile.
         dry_run: say what would be done, do nothing.
+        again: make every checkpoint anew, finished or not.
         seconds: wall time of every run that was executed, by name; `stage_seconds` by stage within them.
     """
 
@@ -34,6 +35,7 @@ class Run:
     options: RunnerOptions
     progress: Progress
     dry_run: bool = False
+    again: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
@@ -68,6 +70,9 @@ class Run:
             resumes: the run goes on from its own state, so nothing is cleared.
         """
         folder = plans[-1].folder
+        if self.again and not self.dry_run:
+            for plan in plans:
+                clear(plan.folder)
         if all(is_finished(plan) for plan in plans):
             self.progress.note(f"{name}: {folder} is finished, made of the same inputs by the same settings")
             return

@@ -43,6 +43,7 @@ def demo(options: argparse.Namespace) -> None:
             configuration=configuration,
             options=parse_beam_flags(options.beam_flags, workers=options.workers),
             progress=Progress(quiet=options.quiet),
+            again=options.again,
         )
         build(run)
         summary = _summary(run, server.site)
