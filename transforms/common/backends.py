@@ -29,6 +29,8 @@ def load_backend(room: str, name: str) -> Any:
     try:
         return import_module(f"transforms.{room}.backends.{name}").BACKEND
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in {"schemas", "transforms"}:
+            raise
         raise SettingsError(
             f"backend {name!r} needs the library {error.name!r}, which is not installed",
             path=f"$.{room}",

@@ -26,7 +26,10 @@ from transforms.common.shards import AddUpLedger, ShardReference, WriteShards
 
 MANIFEST = "manifest.json"
 REJECT_SHARDS = 1
-REJECT_ORDER = ("stage", "record_id", "reason", "variety", "detail", "url", "score")
+REJECT_ORDER = (
+    *("stage", "record_id", "reason", "variety", "unit", "detail"),
+    *("source", "url", "excerpt", "score", "value", "limit"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ class _Factory:
     """What Beam's registry asks for: a class-like thing that makes the coder of a type."""
 
     @staticmethod
-    def from_type_hint(kind: Any, registry: Any) -> BatchCoder:
+    def from_type_hint(kind: Any, registry: Any) -> BatchCoder:  # noqa: ARG004  Beam hands it over
         return BatchCoder(kind)
 
 

@@ -70,9 +70,7 @@ def open_stored(path: str) -> Iterator[IO[bytes]]:
         with _local(path).open("rb") as file:
             yield file
         return
-    with with_retries(
-        lambda: FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path
-    ) as file:
+    with with_retries(lambda: FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path) as file:
         yield file
 
 
@@ -183,16 +181,21 @@ def _listed(pattern: str) -> list[FileMetadata]:
         return [FileMetadata(pattern, status.st_size, status.st_mtime)]
     if pattern.endswith("/") or (is_local(pattern) and _local(pattern).is_dir()):
         pattern = join(pattern, "**")
+    is_bare = is_local(pattern) and "/" not in pattern  # Beam finds nothing by a glob without a folder
+    if is_bare:
+        pattern = f"./{pattern}"
     patterns = [pattern, pattern.replace("/**/", "/")] if "/**/" in pattern else [pattern]
     try:
         results = with_retries(lambda: FileSystems.match(patterns), pattern)
     except FileNotFoundError:  # no such folder, on stores that say so
         return []
-    by_path = {file.path: file for result in results for file in result.metadata_list}
-    written_out = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
-    hidden = re.compile(r"(^|/)\.")
+    found = (file for result in results for file in result.metadata_list)
+    by_path = {file.path.removeprefix("./") if is_bare else file.path: file for file in found}
+    head = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    written_out = "" if is_bare else head[: head.rfind("/") + 1]
+    hidden = re.compile(r"(^|/)\.(?!\.?/)")
     return [
-        file
+        FileMetadata(path, file.size_in_bytes, file.last_updated_in_seconds)
         for path, file in sorted(by_path.items())
         if not hidden.search(path.removeprefix(written_out)) and not (is_local(path) and _local(path).is_dir())
     ]
