@@ -66,7 +66,9 @@ def _varieties(batch: Batch, variety: str) -> pa.Array:
         return pa.array([UNDETERMINED] * len(batch), type=pa.string())
     first, _, second = variety.partition(">")
     values = pc.fill_null(batch.column(first), UNDETERMINED)
-    return pc.binary_join_element_wise(values, pc.fill_null(batch.column(second), UNDETERMINED), ">") if second else values
+    return (
+        pc.binary_join_element_wise(values, pc.fill_null(batch.column(second), UNDETERMINED), ">") if second else values
+    )
 
 
 def parent_entries(stage: str, unit: str, made: Batch, parent: str, variety: str) -> LedgerBatch:

@@ -167,9 +167,7 @@ def _kept_at(artifact: Artifact, cache: Path) -> Path:
     if artifact.sha256:
         return cache / artifact.sha256.lower() / artifact.name
     try:
-        found = files.with_retries(
-            lambda: FileSystems.match([artifact.location])[0].metadata_list, artifact.location
-        )
+        found = files.with_retries(lambda: FileSystems.match([artifact.location])[0].metadata_list, artifact.location)
     except (StoreError, FileNotFoundError, ValueError) as error:
         raise SettingsError(
             f"{artifact.location} cannot be reached: {error}", cure="Check the path and the credentials."
