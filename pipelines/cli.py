@@ -235,14 +235,15 @@ def _run(options: argparse.Namespace) -> None:
     from importlib import import_module
 
     from pipelines.config import load_configuration
-    from pipelines.options import parse_beam_flags
+    from pipelines.options import parse_beam_flags, reach_stores
     from pipelines.progress import Progress
     from pipelines.run import Run
 
-    configuration = load_configuration(options.configuration, options.changes)
+    runner_options = parse_beam_flags(options.beam_flags, workers=options.workers)
+    reach_stores(runner_options)
     run = Run(
-        configuration=configuration,
-        options=parse_beam_flags(options.beam_flags, workers=options.workers),
+        configuration=load_configuration(options.configuration, options.changes),
+        options=runner_options,
         progress=Progress(quiet=options.quiet),
         dry_run=options.dry_run,
         again=options.again,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions, TestOptions
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 
@@ -57,6 +58,14 @@ class RunnerOptions:
         if not self.is_local:
             options.view_as(StandardOptions).runner = self.runner
         return options
+
+
+def reach_stores(options: RunnerOptions) -> None:
+    """Let this process read and write stores with the credentials and addresses that Beam's flags give.
+
+    Checkpoints are looked at before a graph is laid; Beam hands its flags to file systems with the graph only.
+    """
+    FileSystems.set_options(options.beam_options())
 
 
 class _StrictParser(ArgumentParser):

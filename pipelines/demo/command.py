@@ -16,7 +16,7 @@ from pipelines.demo.render import draw_pair
 from pipelines.demo.sample import load_sample
 from pipelines.demo.server import SiteServer
 from pipelines.demo.site import Site, make_site
-from pipelines.options import parse_beam_flags
+from pipelines.options import parse_beam_flags, reach_stores
 from pipelines.progress import Progress
 from pipelines.run import Run
 from schemas.ledger import LedgerBatch, imbalances
@@ -26,12 +26,14 @@ from transforms.common.checkpoint import shard_references
 
 PORT = 8637
 """The site's port, where it is free: page URLs hold it, and equal URLs make equal bytes."""
-DRAWN_PAIRS = 3
+SHOWN_SECONDS = 0.05
 CHECKPOINTS = ("pages", "documents", "sentences", "pairs", "corpus")
 
 
 def demo(options: argparse.Namespace) -> None:
     """Run the demo, print its figures, write them to `summary.json`."""
+    runner_options = parse_beam_flags(options.beam_flags, workers=options.workers)
+    reach_stores(runner_options)
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
     with _serve() as server:
         changes = [f'crawl.seeds=["{server.site.seeds[0]}"]', *options.changes]
@@ -41,7 +43,7 @@ def demo(options: argparse.Namespace) -> None:
         console.print(f"A web site of {len(server.site.resources)} resources is served at {server.site.base}/")
         run = Run(
             configuration=configuration,
-            options=parse_beam_flags(options.beam_flags, workers=options.workers),
+            options=runner_options,
             progress=Progress(quiet=options.quiet),
             again=options.again,
         )
@@ -75,10 +77,11 @@ def _summary(run: Run, site: Site) -> dict[str, Any]:
         "refused_by_robots": sum(row["count"] for row in pages if row["reason"] in refused),
         "rejected": sum(row["count"] for row in pages if row["outcome"] == "rejected"),
     }
-    seconds = {name: round(value, 2) for name, value in (run.stage_seconds | run.seconds).items()}
     summary |= {
         "ledger_balanced": not imbalances(ledger),
-        "seconds": seconds | {"total": round(sum(run.seconds.values()), 2)},
+        "seconds": {name: round(value, 2) for name, value in run.stage_seconds.items()},
+        "run_seconds": {name: round(value, 2) for name, value in run.seconds.items()},
+        "total_seconds": round(sum(run.seconds.values()), 2),
         "peak_memory_mb": round(run.progress.peak_memory_mb),
         "corpus": configuration.folder("corpus"),
         "rows": len(corpus),
@@ -119,12 +122,17 @@ def _show(console: Console, configuration: Configuration, summary: dict[str, Any
             *("-" if found[key] is None else f"{found[key]:.4f}" for key in ("precision", "recall", "f1")),
         )
     console.print(table)
-    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in summary["seconds"].items())
-    console.print(f"time: {seconds}; peak memory {summary['peak_memory_mb']:,} MiB")
+    console.print(f"time: {summary['total_seconds']:.1f} s: {_times(summary['run_seconds'])}")
+    console.print(f"time per stage, summed over workers: {_times(summary['seconds'])}")
+    console.print(f"peak memory: {summary['peak_memory_mb']:,} MiB")
     console.print(f"ledger: {'every record is accounted for' if summary['ledger_balanced'] else 'DOES NOT ADD UP'}")
     console.print(f"figures: {files.join(configuration.corpus.output, 'summary.json')}")
     console.print(f"corpus: {summary['corpus']} ({summary['rows']:,} pairs). Open it with")
     console.print(f'  polars.read_parquet("{summary["corpus"]}/*-*/*.parquet")', markup=False)
+
+
+def _times(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value >= SHOWN_SECONDS)
 
 
 def _draw_some(console: Console, corpus: pa.Table, pairs: Sequence[tuple[str, str]]) -> None:
