@@ -4,10 +4,13 @@ The contracts stand in pyproject.toml; what import-linter cannot say is said her
 """
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -235,6 +238,27 @@ def test_a_file_that_breaks_the_rule_is_found(rule, place, code):
 )
 def test_a_file_that_keeps_the_rule_passes(rule, place, code):
     assert not rule(Path(place), ast.parse(code))
+
+
+def test_every_imported_library_is_declared(project):
+    """What only comes along with another library may stay away with its next version."""
+    settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {
+        re.split(r"[\[<>=~! ]", requirement)[0].lower().replace("-", "_")
+        for requirements in (settings["dependencies"], *settings["optional-dependencies"].values())
+        for requirement in requirements
+    }
+    distributions = packages_distributions()
+    undeclared = set()
+    for path, tree in sources(project):
+        for name in imported(tree):
+            package = name.partition(".")[0]
+            if package in sys.stdlib_module_names or package in FLOORS:
+                continue
+            names = {distribution.lower().replace("-", "_") for distribution in distributions.get(package, [package])}
+            if not names & declared:
+                undeclared.add((package, str(path)))
+    assert undeclared == set()
 
 
 # Beam's own module for RunInference imports torch wherever torch is installed.
