@@ -54,8 +54,8 @@ $(STAMPS)/base: $(STAMPS)/venv $(PINS)/base.txt $(PINS)/source.txt pyproject.tom
 	@touch $@
 
 $(STAMPS)/models: $(STAMPS)/base $(PINS)/models.txt $(PINS)/torch.txt
-	$(PIP) --no-deps --requirement $(PINS)/models.txt
 	$(PIP) --constraint $(PINS)/base.txt --constraint $(PINS)/models.txt --requirement $(PINS)/torch.txt
+	$(PIP) --no-deps --requirement $(PINS)/models.txt
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/base $(PINS)/dev.txt
