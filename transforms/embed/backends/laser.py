@@ -6,6 +6,7 @@ has no positions beyond. Vectors get length 1.
 """
 
 import json
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,6 +35,11 @@ _BOS, _EOS, _UNKNOWN = 0, 2, 3
 _CPU_TOKENS = 1_600
 """Pieces of a batch on the CPU: the states of a layer stay in the cache (benchmarks/bench_embed.py)."""
 _GPU_TOKENS = 12_000
+_NO_WEIGHT = re.compile(
+    r"version|embed_positions\._float_tensor|layers\.[0-9]+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)"
+)
+"""Marks of fairseq's versions, the size-1 place holder of positions that are computed, and the copies of each layer's
+weights that fairseq 0.12 fills anew whenever it loads a checkpoint."""
 
 
 class LaserEncoder:
@@ -78,6 +84,12 @@ class LaserEncoder:
 
     def encode_pieces(self, pieces: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
         """Embed texts that are pieces already: (texts, dimension) float32, rows of length 1."""
+        vectors = self.raw(pieces)
+        normalize_rows(vectors)
+        return vectors
+
+    def raw(self, pieces: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
+        """Give the vectors as the network makes them, of any length: (texts, dimension) float32."""
         # Each distinct sequence once, longest first, then by its numbers: the batches follow from content alone.
         distinct = sorted(set(pieces), key=lambda sequence: (-len(sequence), sequence))
         rows = {sequence: row for row, sequence in enumerate(distinct)}
@@ -89,7 +101,6 @@ class LaserEncoder:
                 _fetch(made, pending.pop(0))
         for batch in pending:
             _fetch(made, batch)
-        normalize_rows(made)
         return made[[rows[sequence] for sequence in pieces]]
 
     def _run(self, sequences: Sequence[tuple[int, ...]]) -> torch.Tensor:
@@ -196,10 +207,7 @@ def _transformer(state: Mapping[str, Any], files: LaserFiles) -> tuple[Any, dict
         weights = {
             name.removeprefix("encoder."): value for name, value in weights.items() if name.startswith("encoder.")
         }
-    # Marks of fairseq's versions, and the size-1 place holder of positions that are computed.
-    weights = {
-        name: value for name, value in weights.items() if name not in {"version", "embed_positions._float_tensor"}
-    }
+    weights = {name: value for name, value in weights.items() if not _NO_WEIGHT.fullmatch(name)}
     # A checkpoint with a last norm was trained with one more symbol, `<mask>`.
     network = LaserTransformer(options, len(numbers) + final_norm, final_norm="layer_norm.weight" in weights)
     network.load_state_dict(weights)

@@ -1,0 +1,57 @@
+"""LASER2 and LASER3 against fairseq itself: checkpoints that its classes wrote, vectors that it gave.
+
+laser_reference/ was made once by make_laser3_fixture.py; made_with.json says with which versions.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transforms.embed import EmbedSettings
+
+torch = pytest.importorskip("torch")
+if importlib.util.find_spec("laser_encoders") is None:
+    pytest.skip("laser_encoders is not installed", allow_module_level=True)
+pytestmark = pytest.mark.models
+
+from transforms.embed.backends.laser import LaserEncoder  # noqa: E402
+
+FOLDER = Path(__file__).with_name("laser_reference")
+CHECKPOINTS = sorted(path.stem for path in FOLDER.glob("*.pt"))
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return json.loads((FOLDER / "sentences.json").read_text(encoding="utf-8"))
+
+
+def encoder_of(name: str, **options) -> LaserEncoder:
+    return LaserEncoder(EmbedSettings(encoders=("laser",), model=str(FOLDER / f"{name}.pt"), device="cpu", **options))
+
+
+def test_the_fixture_has_a_checkpoint_of_each_kind():
+    assert CHECKPOINTS == ["laser2", *(f"laser3-{kind}" for kind in ("cls", "decoder", "maxpool", "postnorm"))] + [
+        "laser3-postnorm-last"
+    ]
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize("budget", [40, 300, 12000])
+def test_vectors_are_those_of_fairseq(name, budget, texts):
+    theirs = np.load(FOLDER / f"{name}.npy")
+    encoder = encoder_of(name, token_budget=budget)
+    raw = encoder.raw([encoder.pieces(text) for text in texts])
+    np.testing.assert_allclose(raw, theirs, atol=1e-5)
+    lengths = np.linalg.norm(theirs.astype(np.float64), axis=1, keepdims=True)
+    np.testing.assert_allclose(encoder.encode(texts), theirs / lengths, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_sentences_of_the_reference_are_told_apart(name, texts):
+    """Were all vectors alike, equality would say little."""
+    theirs = np.load(FOLDER / f"{name}.npy")
+    distances = abs(theirs[:, None] - theirs[None]).max(axis=2)
+    assert distances[~np.eye(len(texts), dtype=bool)].min() > 1e-3
