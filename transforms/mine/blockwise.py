@@ -177,7 +177,8 @@ def search_square(square: Square, k: int) -> Iterator[BlockNeighbours]:
         source_vectors = read_vectors(source) if square.targets else None
         for place, target in enumerate(square.targets):
             try:
-                found = nearest_both_ways(source_vectors, read_vectors(target), k)
+                known = (forward.cosines[:, -1], backward[place].cosines[:, -1])
+                found = nearest_both_ways(source_vectors, read_vectors(target), k, known)
             except ValueError as error:
                 raise ValueError(f"{square.name}: {source.vectors} and {target.vectors}: {error}") from error
             forward = merge(forward, found.forward.shifted(target.number << _ROW_BITS))
