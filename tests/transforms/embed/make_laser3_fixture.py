@@ -52,8 +52,10 @@ SENTENCES = [
     "« Perché? » – «No…»",
     "ЖЖЖ 漢字 😀",
     "  two   spaces and a\u200bjoiner ",
-    "Coscì o l’à dito: o mâ o l’é grande, o çê o l’é erto, e e montagne son lontan, ma a nòstra lengoa a l’é chì "
-    "con noiatri, e chi a parla o no l’à da avei pua de ninte, perché e paròlle son comme e prie de ’na miagia.",
+    (
+        "Coscì o l’à dito: o mâ o l’é grande, o çê o l’é erto, e e montagne son lontan, ma a nòstra lengoa a l’é chì "
+        "con noiatri, e chi a parla o no l’à da avei pua de ninte, perché e paròlle son comme e prie de ’na miagia."
+    ),
 ]
 
 VARIANTS = {
@@ -176,9 +178,8 @@ def main() -> None:
         )
         vectors = encoder(SENTENCES)
         alone = np.vstack([encoder([sentence]) for sentence in SENTENCES])
-        print(
-            path.name, vectors.shape, "largest value", abs(vectors).max(), "batched - alone", abs(vectors - alone).max()
-        )
+        told = f"{path.name}: {vectors.shape}, largest value {abs(vectors).max():.2f}"
+        sys.stdout.write(f"{told}, batched - alone {abs(vectors - alone).max():.1e}\n")
         np.save(path.with_suffix(".npy"), vectors.astype(np.float32))
     made_with = {name: version(name) for name in ("fairseq", "laser-encoders", "torch", "numpy", "sentencepiece")}
     made_with["python"] = platform.python_version()
