@@ -32,6 +32,7 @@ Stages alone, on plain files, as filters:
   identify    lines -> variety, probability, line
   pair        two files of lines -> mined pairs
   align       pairs -> word links (Pharaoh)
+  lexicon     pairs -> word pairs with probabilities
   score       pairs -> a table of scores
   train-identifier   labelled lines -> a fastText model
 
@@ -192,10 +193,11 @@ example:
 """,
     ),
     "publish": (
-        "pairs -> corpus (Parquet, card, ledger)",
+        "pairs -> corpus (Parquet, card, ledger), lexicon",
         """\
 Apply the limits of [publish] to the scored pairs and write OUTPUT/corpus: Parquet by variety
-pair, manifest, ledger, rejects with the score that failed, and a dataset card.
+pair, manifest, ledger, rejects with the score that failed, and a dataset card; and OUTPUT/lexicon,
+the word pairs of its links.
 
 example:
   isogloss publish corpus.toml --set publish.minimum.margin=1.1
@@ -232,6 +234,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from pipelines.worker import thread_settings
+
+    os.environ.update(thread_settings())  # before numpy: equal bytes for one process and for many
     from importlib import import_module
 
     from pipelines.config import load_configuration

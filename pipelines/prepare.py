@@ -81,7 +81,7 @@ def _documents(pipeline: beam.Pipeline, run: Run, plan: Plan) -> beam.PCollectio
         folder=plan.folder,
         shards=configuration.corpus.shards,
         by="document_id",
-        order=("document_id", "source"),
+        order=("document_id", "source", "language_hint", "licence", "title", "robots"),
         unique="document_id",
         stage="keep",
         unit="document",
