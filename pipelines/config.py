@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.errors import SettingsError
 from schemas.variety import find
-from transforms.align import AlignSettings
+from transforms.align import AlignSettings, LexiconSettings
 from transforms.common import files
 from transforms.crawl import CrawlSettings
 from transforms.deduplicate import DeduplicateSettings
@@ -104,9 +104,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     align: AlignSettings = msgspec.field(default_factory=AlignSettings)
     score: ScoreSettings = msgspec.field(default_factory=ScoreSettings)
     publish: PublishSettings = msgspec.field(default_factory=PublishSettings)
+    lexicon: LexiconSettings = msgspec.field(default_factory=LexiconSettings)
 
     def folder(self, checkpoint: str) -> str:
-        """Give the folder of a checkpoint: pages, documents, sentences, vectors, pairs, corpus."""
+        """Give the folder of a checkpoint: pages, documents, sentences, vectors, pairs, corpus, lexicon."""
         return files.join(self.corpus.output, checkpoint)
 
     def sources(self) -> ReadSettings:
@@ -237,7 +238,7 @@ def _explained(error: msgspec.ValidationError) -> SettingsError:
     if not unknown:
         return SettingsError(message[0].lower() + message[1:], path=path)
     known = _fields_at(path)
-    near = difflib.get_close_matches(unknown.group(1), known, n=1)
+    near = difflib.get_close_matches(unknown.group(1), known, n=1, cutoff=0.5)
     hint = f"Do you mean {near[0]!r}? " if near else ""
     return SettingsError(
         f"there is no setting {unknown.group(1)!r}", path=path, cure=f"{hint}Known here: {', '.join(sorted(known))}."
