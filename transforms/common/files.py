@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from schemas.errors import SettingsError, StoreError
 from schemas.identity import content_digest
@@ -79,7 +80,7 @@ def write_bytes(path: str, data: bytes) -> None:
 
     Locally it is written under a temporary name beside it, flushed to disk and renamed. Object stores show
     an object only when its upload is complete; its size is compared then, because an upload that broke in
-    the middle may be completed with what had arrived.
+    the middle may be completed with what had arrived. Beam cannot write an empty object to S3: a StoreError.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written; it names the path.
@@ -188,9 +189,11 @@ def _listed(pattern: str) -> list[FileMetadata]:
     try:
         results = with_retries(lambda: FileSystems.match(patterns), pattern)
     except FileNotFoundError:  # no such folder, on stores that say so
-        return []
+        results = []
     found = (file for result in results for file in result.metadata_list)
     by_path = {file.path.removeprefix("./") if is_bare else file.path: file for file in found}
+    if not by_path and not is_local(pattern) and not re.search(r"[*?\[]", pattern):  # a folder, whose names begin so
+        return _listed(pattern + "/")
     head = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     written_out = "" if is_bare else head[: head.rfind("/") + 1]
     hidden = re.compile(r"(^|/)\.(?!\.?/)")
@@ -241,6 +244,8 @@ def with_retries(action: Callable[[], Value], path: str = "the store") -> Value:
         FileNotFoundError: the store says that it is not there.
         StoreError: the store refuses, or every try has failed; with the path and the cause.
     """
+    if FileSystems._pipeline_options is None:  # noqa: SLF001  no pipeline was made yet, and S3 asks for options
+        FileSystems.set_options(PipelineOptions([]))
     for attempt in range(_TRIES):
         try:
             return action()

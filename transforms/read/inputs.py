@@ -61,7 +61,7 @@ def inputs_of(source: Source, path: str = "") -> list[Input]:
         found = files.match(source.path)
     except SettingsError as error:
         raise SettingsError(error.message, path=f"{path}.path" if path else "", cure=error.cure) from error
-    folder = files.is_local(source.path) and Path(source.path).is_dir()
+    folder = Path(source.path).is_dir() if files.is_local(source.path) else _is_prefix(source.path, found[0].path)
     if folder:
         found = [file for file in found if _known(file.path, source.format)]
         if not found:
@@ -79,6 +79,11 @@ def inputs_of(source: Source, path: str = "") -> list[Input]:
         except SettingsError as error:
             raise SettingsError(error.message, path=f"{path}.format" if path else "", cure=error.cure) from error
     return inputs
+
+
+def _is_prefix(path: str, found: str) -> bool:
+    """Is a path of a store a folder: a prefix, and no glob, of what was found?"""
+    return found != path and not any(sign in path for sign in "*?[")
 
 
 def format_of(source: Source, path: str) -> Format:
