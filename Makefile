@@ -62,6 +62,13 @@ $(STAMPS)/dev: $(STAMPS)/base $(PINS)/dev.txt
 	$(PIP) --no-deps --requirement $(PINS)/dev.txt
 	@touch $@
 
+.PHONY: install-stores
+install-stores: $(STAMPS)/stores ## add the clients of gs:// and s3://, Dataflow, and emulators for tests
+
+$(STAMPS)/stores: $(STAMPS)/base $(PINS)/stores.txt
+	$(PIP) --no-deps --requirement $(PINS)/stores.txt
+	@touch $@
+
 .PHONY: lock
 lock: $(STAMPS)/venv ## write requirements/*.txt anew from pyproject.toml
 	@test -x $(BIN)/uv || $(PIP) uv
@@ -82,6 +89,14 @@ test: $(STAMPS)/dev $(STAMPS)/models ## run the tests, but the slow ones
 .PHONY: slow
 slow: $(STAMPS)/dev $(STAMPS)/models ## run the slow tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+.PHONY: stores
+stores: $(STAMPS)/dev $(STAMPS)/models $(STAMPS)/stores ## run the tests of object stores and Dataflow, against emulators
+	$(BIN)/python -m pytest tests/stores tests/deploy $(ARGS)
+
+.PHONY: faults
+faults: $(STAMPS)/dev $(STAMPS)/stores ## kill, fill, cut off: runs end right, or with the cause
+	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/dev ## check style and form

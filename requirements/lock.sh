@@ -6,8 +6,9 @@
 #   torch.txt   torch, by hand: its own dependencies differ by machine (CPU, CUDA), so pip resolves them
 #   models.txt  the model libraries; laser-encoders stands there without the fairseq that it asks for
 #   dev.txt     tests and checks
+#   stores.txt  the clients of Google Cloud and Amazon, and emulators of their stores for tests
 #
-# pip installs base, models and dev with --no-deps: the files say everything. Markers cover Python 3.11 to 3.13.
+# pip installs base, models, dev and stores with --no-deps: the files say everything. Markers cover Python 3.11 to 3.13.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-uv}
@@ -45,6 +46,11 @@ compile "$work/models.in" --constraint "$work/dev-all.txt" --output-file "$work/
 
 without "$work/dev-all.txt" "$work/base.txt" "$work/source.txt" "$work/models.txt" >"$work/dev.txt"
 
-for name in base source models dev; do
+compile pyproject.toml --extra stores --constraint "$work/dev-all.txt" --constraint "$work/models-all.txt" \
+    --output-file "$work/stores-all.txt"
+# sentence-transformers and others of models.txt may hold some of these too: each line stands where it is first needed.
+without "$work/stores-all.txt" "$work/base.txt" "$work/source.txt" "$work/dev.txt" >"$work/stores.txt"
+
+for name in base source models dev stores; do
     cp "$work/$name.txt" "requirements/$name.txt"
 done
