@@ -24,6 +24,7 @@ def add_commands(commands: Any, command: Callable[..., argparse.ArgumentParser])
     _add_identify(commands, command)
     _add_pair(commands, command)
     _add_align(commands, command)
+    _add_lexicon(commands, command)
     _add_score(commands, command)
 
 
@@ -251,6 +252,65 @@ def _align(options: argparse.Namespace) -> None:
         )
         words = f"{' '.join(found.source_tokens)}\t{' '.join(found.target_tokens)}\t" if options.tokens else ""
         _write(words + links)
+
+
+_LEXICON_COLUMNS = (
+    *("source", "target", "probability", "backward_probability", "confidence", "count", "expected_count"),
+    *("source_count", "target_count", "edit_similarity", "dialectness", "is_copy", "is_function_word"),
+    *("source_entropy", "target_entropy", "source_variants", "target_variants"),
+)
+
+
+def _add_lexicon(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    added = command(
+        commands,
+        "lexicon",
+        _lexicon,
+        "pairs -> word pairs",
+        """\
+Make a lexicon of sentence pairs: their words are linked, the links are counted. Reads source TAB
+target (further columns before them are skipped). Prints source TAB target TAB probability TAB
+count, the best translations of a word first. With --all a header and further columns: probability
+both ways, confidence (a lower bound), counts, edit similarity, marks of copies and function words,
+other spellings (separated by spaces).
+
+examples:
+  isogloss lexicon pairs.tsv > lexicon.tsv
+  isogloss lexicon --all --minimum-confidence 0.3 pairs.tsv
+""",
+    )
+    added.add_argument("pairs", nargs="?", default="-", metavar="PAIRS", help="TSV file; standard input when not given")
+    added.add_argument("--aligner", default="association", help="association (default) or simalign")
+    added.add_argument("--model", default="", help="simalign: a Hugging Face model folder or name")
+    added.add_argument("--tokenized", action="store_true", help="words are separated by spaces already")
+    added.add_argument("--all", action="store_true", help="print a header and every column")
+    added.add_argument("--minimum-count", type=int, default=1, metavar="N", help="least links of an entry (default 1)")
+    added.add_argument(
+        "--minimum-confidence", type=float, default=0.0, metavar="C", help="least confidence of an entry (default 0)"
+    )
+
+
+def _lexicon(options: argparse.Namespace) -> None:
+    from transforms.align import AlignSettings, LexiconSettings, align_pairs, make_lexicon
+
+    align = _settings(AlignSettings, aligner=options.aligner, model=options.model or None)
+    settings = _settings(LexiconSettings, minimum_count=options.minimum_count)
+    pairs = [(_clean(a), _clean(b)) for a, b in _pairs(options.pairs)]
+    made = make_lexicon(align_pairs(pairs, align, tokenized=options.tokenized), settings=settings)
+    columns = _LEXICON_COLUMNS if options.all else ("source", "target", "probability", "count")
+    if options.all:
+        _write("\t".join(columns))
+    rows = [row for row in made.rows() if row["confidence"] >= options.minimum_confidence]
+    for row in sorted(rows, key=lambda row: (row["source"], -row["probability"], row["target"])):
+        _write("\t".join(_cell(row[name]) for name in columns))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return " ".join(value) if isinstance(value, list) else str(value)
 
 
 def _add_score(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -1,4 +1,4 @@
-"""publish: pairs -> corpus. The only run that decides: every rule before it measured."""
+"""publish: pairs -> corpus, and beside it the lexicon of its links. The only run that decides: every rule before it measured."""
 
 import apache_beam as beam
 
@@ -6,7 +6,9 @@ from pipelines.config import plain
 from pipelines.run import Run, digest_of
 from schemas.corpus import VERSION as CORPUS_VERSION
 from schemas.ledger import LedgerBatch
+from schemas.lexicon import LEXICON
 from schemas.pair import PairBatch
+from transforms.align import Lexicon
 from transforms.common import files
 from transforms.common.checkpoint import FinishCheckpoint, is_finished, shard_references
 from transforms.common.shards import ReadShards
@@ -33,6 +35,17 @@ def publish(run: Run) -> None:
         {"pairs": digest_of(pairs, "mine") if not run.dry_run else ""},
     )
 
+    plans = [plan]
+    lexicon = run.plan(
+        "lexicon",
+        "lexicon",
+        int(LEXICON.metadata[b"isogloss.version"]),
+        {"lexicon": configuration.lexicon, "publish": configuration.publish},
+        dict(plan.inputs),
+    )
+    if configuration.lexicon.make:
+        plans.insert(0, lexicon)
+
     def build(pipeline: beam.Pipeline) -> None:
         published = (
             pipeline
@@ -40,9 +53,13 @@ def publish(run: Run) -> None:
             | "read pairs" >> ReadShards(noun=PairBatch)
             | "publish" >> Publish(settings=configuration.publish, folder=plan.folder)
         )
-        published._asdict() | "finish corpus" >> FinishCheckpoint(plan=plan)
+        if configuration.lexicon.make:
+            entries = published.rows | "lexicon" >> Lexicon(settings=configuration.lexicon, folder=lexicon.folder)
+            entries._asdict() | "finish lexicon" >> FinishCheckpoint(plan=lexicon)
+        corpus = {"shards": published.shards, "rejects": published.rejects, "ledger": published.ledger}
+        corpus | "finish corpus" >> FinishCheckpoint(plan=plan)
 
-    run.execute("publish", [plan], build)
+    run.execute("publish", plans, build)
     if is_finished(plan) and not run.dry_run and not files.exists(files.join(plan.folder, "README.md")):
         _write_card(run, plan.folder)
 

@@ -1,9 +1,10 @@
-"""align: pairs -> pairs with the words of both sides and the links between them."""
+"""align: pairs -> pairs with the words of both sides and the links between them; links -> lexicon."""
 
 from transforms.align.interface import AlignedPair, Aligner, Link, TrainedAligner
+from transforms.align.lexicon import add_generality, make_lexicon
 from transforms.align.pairs import align_pairs, make_aligner
-from transforms.align.settings import AlignSettings
-from transforms.align.stage import Align
+from transforms.align.settings import AlignSettings, LexiconSettings
+from transforms.align.stage import Align, Lexicon
 from transforms.align.tokens import spans, tokenize
 
 __all__ = [
@@ -11,10 +12,14 @@ __all__ = [
     "AlignSettings",
     "AlignedPair",
     "Aligner",
+    "Lexicon",
+    "LexiconSettings",
     "Link",
     "TrainedAligner",
+    "add_generality",
     "align_pairs",
     "make_aligner",
+    "make_lexicon",
     "spans",
     "tokenize",
 ]

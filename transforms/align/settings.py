@@ -57,3 +57,21 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     prior: Annotated[
         str, msgspec.Meta(description="association: a table learned before (*.arrow), to learn on from; empty: none.")
     ] = ""
+
+
+class LexiconSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The section `[lexicon]`: what becomes of the links beside the corpus."""
+
+    make: Annotated[bool, msgspec.Meta(description="Make a lexicon of every published variety pair?")] = True
+    minimum_count: Annotated[
+        int, msgspec.Meta(ge=1, description="Least links of an entry; 1: every word pair that was linked once.")
+    ] = 1
+    function_word_share: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            le=1,
+            description="Share of a variety's words from which on a word with several translations is marked as a function word.",
+        ),
+    ] = 0.002
+    examples: Annotated[int, msgspec.Meta(ge=0, le=100, description="Most example pairs of an entry.")] = 3

@@ -8,15 +8,27 @@ duplicates are no concern here. Cost: one shuffle of the published rows.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import apache_beam as beam
 
 from schemas.corpus import CorpusBatch
+from schemas.ledger import LedgerBatch
 from schemas.pair import PairBatch
-from transforms.common.shards import WriteShards, Written
+from schemas.reject import RejectBatch
+from transforms.common.shards import ShardReference, WriteShards
 from transforms.common.stage import MapBatches
 from transforms.publish.decide import STAGE, UNIT, VARIETY, decide
 from transforms.publish.settings import PublishSettings
+
+
+class Published(NamedTuple):
+    """What publishing gives: the written shards, what it left out, its ledger, and the published rows themselves."""
+
+    shards: beam.PCollection[ShardReference]
+    rejects: beam.PCollection[RejectBatch]
+    ledger: beam.PCollection[LedgerBatch]
+    rows: beam.PCollection[CorpusBatch]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,7 +43,7 @@ class Publish(beam.PTransform):  # type: ignore[misc]
     settings: PublishSettings
     folder: str
 
-    def expand(self, pairs: beam.PCollection[PairBatch]) -> Written:
+    def expand(self, pairs: beam.PCollection[PairBatch]) -> Published:
         """Decide, take the columns of a corpus row, write by variety pair."""
         decided = pairs | "Decide" >> MapBatches(
             stage=STAGE,
@@ -42,17 +54,13 @@ class Publish(beam.PTransform):  # type: ignore[misc]
             made=PairBatch,
             variety=VARIETY,
         )
-        written = (
-            decided.made
-            | "To rows" >> beam.Map(CorpusBatch.from_pairs).with_output_types(CorpusBatch)
-            | "Write"
-            >> WriteShards(
-                noun=CorpusBatch,
-                folder=self.folder,
-                shards=self.settings.shards,
-                by="pair_id",
-                order=("pair_id",),
-                partition=("source_variety", "target_variety"),
-            )
+        rows = decided.made | "To rows" >> beam.Map(CorpusBatch.from_pairs).with_output_types(CorpusBatch)
+        written = rows | "Write" >> WriteShards(
+            noun=CorpusBatch,
+            folder=self.folder,
+            shards=self.settings.shards,
+            by="pair_id",
+            order=("pair_id",),
+            partition=("source_variety", "target_variety"),
         )
-        return Written(written.shards, decided.rejects, decided.ledger)
+        return Published(written.shards, decided.rejects, decided.ledger, rows)
