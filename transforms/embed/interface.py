@@ -7,6 +7,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from transforms.embed.settings import EmbedSettings
+
 Vectors: TypeAlias = NDArray[np.float32] | scipy.sparse.csr_array
 
 
@@ -46,5 +48,25 @@ class Encoder(Protocol):
         Returns:
             (texts, dimension) float32: an array when dense, a CSR matrix with rising indices when sparse. Rows have
             length 1; a row of zeros means that the text has nothing that the space knows.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """What a backend that loads a model is, besides: the `BACKEND` of its file, which makes encoders."""
+
+    def __call__(self, settings: EmbedSettings, model: str) -> Encoder:
+        """Load a model."""
+        ...
+
+    def model_for(self, settings: EmbedSettings, variety: str) -> str:
+        """Give the name or path of the model that embeds a variety."""
+        ...
+
+    def check(self, settings: EmbedSettings, model: str) -> None:
+        """Find and read a model before anything runs.
+
+        Raises:
+            SettingsError: it cannot be used.
         """
         ...

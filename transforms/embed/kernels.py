@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0917  # numba reads the types of these functions from their first call
+# ruff: noqa: ANN001, ANN201, ANN202  # numba reads the types of these functions from their first call
 # mypy: disable-error-code="no-untyped-def"
 """The compiled loops under ngrams.py. Arrays in, arrays out; what they mean stands there."""
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from transforms.common.backends import load_backend
 from transforms.embed.backends.ngram import fit_encode
+from transforms.embed.encoders import Encoders
 from transforms.embed.interface import Vectors
 from transforms.embed.settings import EmbedSettings
 
@@ -31,7 +31,7 @@ def embed_lines(
         lines_a: any texts, also empty ones.
         lines_b: the same, of the other side.
         settings: which encoder, and how.
-        varieties: BCP 47 tags of the sides, where `settings.models` has a model of their own for them.
+        varieties: BCP 47 tags of the sides, by which their models are chosen; empty where they are not known.
 
     Raises:
         SettingsError: a model that cannot be loaded.
@@ -39,9 +39,7 @@ def embed_lines(
     if settings.encoder == "ngram":
         encoder, (a, b) = fit_encode([lines_a, lines_b], settings.ngram)
         return TwoSides(a, b, encoder.name)
-    make = load_backend("embed", settings.encoder)
-    names = [settings.model_of(variety) for variety in varieties]
-    encoders = {name: make(settings, name) for name in sorted(set(names))}
-    first, second = (encoders[name] for name in names)
+    encoders = Encoders(settings, settings.encoder)
+    first, second = (encoders.of(variety) for variety in varieties)
     told = first.name if first is second else f"{first.name} {second.name}"
     return TwoSides(first.encode(lines_a), second.encode(lines_b), told)

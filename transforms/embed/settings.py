@@ -42,9 +42,10 @@ class EmbedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str,
         Meta(
             min_length=1,
-            description="LASER model: a checkpoint (.pt), laser2, or laser3:<language>, such as laser3:lij_Latn.",
+            description="LASER model: laser (the best one of each variety), laser:<language>, laser2, laser3:<language>, "
+            "or a checkpoint (.pt).",
         ),
-    ] = "laser2"
+    ] = "laser"
     models: Annotated[
         dict[str, str], Meta(description="LASER models of single varieties, by BCP 47 tag; the others use `model`.")
     ] = msgspec.field(default_factory=dict)
@@ -70,7 +71,3 @@ class EmbedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def encoder(self) -> str:
         """Name of the encoder."""
         return self.encoders[0]
-
-    def model_of(self, variety: str) -> str:
-        """Give the LASER model of a variety."""
-        return self.models.get(variety, self.model)

@@ -24,7 +24,6 @@ from schemas.sentence import SentenceBatch
 from schemas.table import UNDETERMINED
 from transforms.common import coders as coders
 from transforms.common.accounting import Result, rejects_of
-from transforms.common.backends import load_backend
 from transforms.common.blocks import (
     DENSE,
     SPARSE,
@@ -40,6 +39,7 @@ from transforms.common.metrics import count
 from transforms.common.shards import ordered
 from transforms.common.stage import MapBatches
 from transforms.embed.backends.ngram import NgramEncoder
+from transforms.embed.encoders import Encoders
 from transforms.embed.interface import Encoder
 from transforms.embed.ngrams import Frequencies, NgramSpace, add_frequencies, fit_space, text_frequencies
 from transforms.embed.prepare import encodable
@@ -146,21 +146,7 @@ class _WriteNgrams(beam.DoFn):  # type: ignore[misc]
         yield embed_block(block, self._encoder)
 
 
-class _Models:
-    """The encoders of a run by variety; a class of our own, because RunInference keeps a weak reference."""
-
-    def __init__(self, settings: EmbedSettings) -> None:
-        make = load_backend(STAGE, settings.encoder)
-        self._settings = settings
-        self._encoders: dict[str, Encoder] = {
-            model: make(settings, model) for model in sorted({settings.model, *settings.models.values()})
-        }
-
-    def of(self, variety: str) -> Encoder:
-        return self._encoders[self._settings.model_of(variety)]
-
-
-class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, _Models]):  # type: ignore[misc]
+class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, Encoders]):  # type: ignore[misc]
     """Runs an encoder on references to blocks; the encoder cuts their sentences into batches by content."""
 
     def __init__(self, settings: EmbedSettings) -> None:
@@ -168,14 +154,14 @@ class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, _Models]):  # ty
         self._settings = settings
         self._on_gpu = settings.device == "cuda"
 
-    def load_model(self) -> _Models:
-        """Load the encoders."""
-        return _Models(self._settings)
+    def load_model(self) -> Encoders:
+        """Get ready to load the encoders."""
+        return Encoders(self._settings, self._settings.encoder)
 
     def run_inference(
         self,
         batch: Sequence[VectorBlock],
-        model: _Models,
+        model: Encoders,
         inference_args: Mapping[str, Any] | None = None,  # noqa: ARG002  # Beam hands it over
     ) -> list[VectorBlock]:
         """Embed blocks and write their vectors. A list: what a generator raises would not be counted as a failure."""

@@ -7,19 +7,19 @@ import json
 import logging
 import sys
 import types
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from schemas.errors import SettingsError
+from transforms.embed.backends._laser_names import PATH, concrete, laser3_files
 
-PATH = "$.embed.model"
 _CACHE = Path("~/.cache/isogloss/laser")
 _RECORD = ".sha256.json"
 _FAIRSEQ = {
@@ -113,18 +113,18 @@ def find_files(model: str, cache: str = "", base_url: str | None = None) -> Lase
 
     Args:
         model: path of a `.pt` file with its `.spm` (and, for a transformer, `.cvocab`) beside it, under its own
-            name or as `laser2.spm`, `laser2.cvocab`; or `laser2`; or `laser3:<language>` by name or code
-            of laser-encoders' list.
+            name or as `laser2.spm`, `laser2.cvocab`; or a name: see `concrete`.
         cache: folder of downloaded files; empty: `~/.cache/isogloss/laser`.
         base_url: where they are downloaded from, when not from laser-encoders' own address.
 
     Raises:
         SettingsError: no such file or name, or it cannot be downloaded.
     """
+    model = concrete(model)
     if model == "laser2":
         names = ("laser2.pt", "laser2.spm", "laser2.cvocab")
     elif model.startswith("laser3:"):
-        names = _laser3_names(model.removeprefix("laser3:"))
+        names = laser3_files(model.removeprefix("laser3:"))
     else:
         return _beside(Path(model).expanduser())
     folder = Path(cache).expanduser() if cache else _CACHE.expanduser()
@@ -132,34 +132,12 @@ def find_files(model: str, cache: str = "", base_url: str | None = None) -> Lase
     return LaserFiles(checkpoint, pieces, vocabulary)
 
 
-def _laser3_names(language: str) -> tuple[str, str, str]:
-    import_laser_encoders()
-    from laser_encoders.language_list import LASER3_LANGUAGE, SPM_LANGUAGE
-
-    code = LASER3_LANGUAGE.get(language)
-    if code is None:
-        raise SettingsError(
-            f"LASER3 has no language {language!r}",
-            path=PATH,
-            cure="Use a name or code of its list, such as laser3:lij_Latn.",
-        )
-    if isinstance(code, list):
-        raise SettingsError(
-            f"LASER3 has several models of {language!r}",
-            path=PATH,
-            cure=f"Choose one: {', '.join(f'laser3:{c}' for c in code)}.",
-        )
-    stem = f"laser3-{code}.v1"
-    own = f"{stem}.pt", f"{stem}.spm", f"{stem}.cvocab"
-    return own if code in SPM_LANGUAGE else (own[0], "laser2.spm", "laser2.cvocab")
-
-
 def _beside(checkpoint: Path) -> LaserFiles:
     if not checkpoint.is_file():
         raise SettingsError(
             f"no file {str(checkpoint)!r}",
             path=PATH,
-            cure="Give the path of a .pt file, or laser2, or laser3:<language>.",
+            cure="Give the path of a .pt file, or laser, laser2, laser:<language>, laser3:<language>.",
         )
     pieces = _first([checkpoint.with_suffix(".spm"), checkpoint.with_name("laser2.spm")])
     if pieces is None:
@@ -251,18 +229,9 @@ def load_checkpoint(path: Path) -> Mapping[str, Any]:
     """
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        TypeError,
-    ) as error:
+            # Mapped: processes share the pages, and only what is used is read. Older formats cannot be mapped.
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a reader of damaged files fails in as many ways as files are damaged
         told = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SettingsError(
             f"{str(path)!r} cannot be read as a checkpoint: {told}",

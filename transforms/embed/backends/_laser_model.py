@@ -43,7 +43,7 @@ class LaserLstm(nn.Module):
         packed: pack on the CPU too, as quantized layers want it.
     """
 
-    def __init__(  # noqa: PLR0917  # the checkpoint's names, in its order
+    def __init__(  # the checkpoint's names, in its order
         self,
         num_embeddings: int,
         padding_idx: int,

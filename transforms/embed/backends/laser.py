@@ -21,7 +21,6 @@ from schemas.errors import SettingsError
 from schemas.identity import content_digest
 from transforms.common.blocks import normalize_rows
 from transforms.embed.backends._laser_files import (
-    PATH,
     LaserFiles,
     find_files,
     import_laser_encoders,
@@ -29,6 +28,7 @@ from transforms.embed.backends._laser_files import (
     read_vocabulary,
 )
 from transforms.embed.backends._laser_model import PAD, LaserLstm, LaserTransformer
+from transforms.embed.backends._laser_names import PATH, concrete
 from transforms.embed.settings import EmbedSettings
 
 _BOS, _EOS, _UNKNOWN = 0, 2, 3
@@ -47,7 +47,7 @@ class LaserEncoder:
 
     Args:
         settings: model, device, precision, token budget.
-        model: path or name, when another than that of the settings.
+        model: path or name, when another than that of the settings; see `model_for`.
         files: the model's files, when they are found already.
 
     Raises:
@@ -71,6 +71,26 @@ class LaserEncoder:
         # Vectors differ between precisions, and in their last bits between budgets and kinds of devices.
         told = json.dumps([files.digest(), self._precision, self._tokens, self._longest, self._device.type])
         self.name = f"laser:{content_digest(told.encode())}"
+
+    @staticmethod
+    def model_for(settings: EmbedSettings, variety: str) -> str:
+        """Give the name or path of the model that embeds a variety."""
+        return concrete(settings.models.get(variety, settings.model), variety)
+
+    @staticmethod
+    def check(settings: EmbedSettings, model: str) -> None:
+        """Find and read a model without making it ready: its weights are mapped, not copied.
+
+        Cost: the download of a model that is named and not there yet; milliseconds otherwise.
+
+        Raises:
+            SettingsError: as when it is made.
+        """
+        _device_and_precision(settings)
+        files = find_files(model, settings.cache)
+        with torch.device("meta"):
+            _network(files)
+        _tokenizer(files)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts: (texts, dimension) float32, rows of length 1."""
@@ -151,7 +171,7 @@ def _device_and_precision(settings: EmbedSettings) -> tuple[torch.device, str]:
 
 
 def _placed(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
-    network = network.eval().to(device)
+    network = network.eval().float().to(device)  # a checkpoint may hold half-precision weights
     if precision == "float16":
         return network.half()
     if precision == "int8":
@@ -188,19 +208,19 @@ def _network(files: LaserFiles) -> tuple[Any, dict[str, int], bool]:
 
 def _lstm(state: Mapping[str, Any]) -> tuple[Any, dict[str, int], bool]:
     network = LaserLstm(**state["params"])
-    network.load_state_dict(state["model"])
+    network.load_state_dict(state["model"], assign=True)
     return network, dict(state["dictionary"]), False
 
 
 def _transformer(state: Mapping[str, Any], files: LaserFiles) -> tuple[Any, dict[str, int], bool]:
+    weights = dict(state["model"])
+    options = vars(state["cfg"]["model"])
     if files.vocabulary is None:
         raise SettingsError(
             f"no vocabulary beside {str(files.checkpoint)!r}",
             path=PATH,
             cure=f"Put {files.checkpoint.with_suffix('.cvocab').name} or laser2.cvocab into its folder.",
         )
-    weights = dict(state["model"])
-    options = vars(state["cfg"]["model"])
     numbers = read_vocabulary(files.vocabulary)
     final_norm = any(name in weights for name in ("encoder.layer_norm.weight", "layer_norm.weight"))
     if "decoder.version" in weights:
@@ -210,7 +230,7 @@ def _transformer(state: Mapping[str, Any], files: LaserFiles) -> tuple[Any, dict
     weights = {name: value for name, value in weights.items() if not _NO_WEIGHT.fullmatch(name)}
     # A checkpoint with a last norm was trained with one more symbol, `<mask>`.
     network = LaserTransformer(options, len(numbers) + final_norm, final_norm="layer_norm.weight" in weights)
-    network.load_state_dict(weights)
+    network.load_state_dict(weights, assign=True)
     return network, numbers, bool(options.get("prepend_bos", False))
 
 
