@@ -6,10 +6,10 @@ from pipelines.run import Run, digest_of
 from schemas.pair import PAIR, PairBatch
 from schemas.sentence import SentenceBatch
 from transforms.align import Align
-from transforms.common.checkpoint import FinishCheckpoint, shard_references
+from transforms.common.checkpoint import FinishCheckpoint, is_finished, read_manifest, shard_references
 from transforms.common.shards import ReadShards, WriteShards
-from transforms.embed import Embed
-from transforms.mine import Mine, Select
+from transforms.embed import Embed, check_models
+from transforms.mine import Correspond, Mine, Select
 from transforms.score import Score
 
 
@@ -17,7 +17,7 @@ def mine(run: Run) -> None:
     """Select, embed, mine, align, score.
 
     Raises:
-        SettingsError: there are no sentences yet, or a model that is none.
+        SettingsError: there are no sentences yet, or a model that is none; before anything is cleared or run.
     """
     configuration = run.configuration
     sentences = configuration.folder("sentences")
@@ -35,8 +35,11 @@ def mine(run: Run) -> None:
             "score": configuration.score,
             "shards": configuration.corpus.shards,
         },
-        {"sentences": digest_of(sentences, "prepare") if not run.dry_run else ""},
+        {"sentences": digest_of(sentences, "prepare") if not run.dry_run else ""} | _documents_digest(run),
     )
+
+    if not run.dry_run and not is_finished(plan):
+        check_models(configuration.embed, varieties)
 
     def build(pipeline: beam.Pipeline) -> None:
         selected = (
@@ -48,8 +51,15 @@ def mine(run: Run) -> None:
         embedded = selected.made | "embed" >> Embed(
             settings=configuration.embed, folder=configuration.folder("vectors")
         )
+        known = None
+        if "documents" in plan.inputs:
+            known = (
+                pipeline
+                | "documents" >> beam.Create(shard_references(configuration.folder("documents")))
+                | "correspond" >> Correspond(settings=configuration.mine.documents)
+            )
         mined = embedded.blocks | "mine" >> Mine(
-            settings=configuration.mine, pairs=pairs, folder=configuration.folder("vectors")
+            settings=configuration.mine, pairs=pairs, folder=configuration.folder("vectors"), known=known
         )
         aligned = mined.pairs | "align" >> Align(settings=configuration.align, folder=plan.folder)
         scored = aligned.made | "score" >> Score(settings=configuration.score)
@@ -64,3 +74,11 @@ def mine(run: Run) -> None:
         } | "finish pairs" >> FinishCheckpoint(plan=plan)
 
     run.execute("mine", [plan], build)
+
+
+def _documents_digest(run: Run) -> dict[str, str]:
+    """Name the documents as an input, where they are asked which correspond; sentences may also come without any."""
+    documents = run.configuration.folder("documents")
+    if run.dry_run or not run.configuration.mine.documents.reads_documents or read_manifest(documents) is None:
+        return {}
+    return {"documents": digest_of(documents, "prepare")}

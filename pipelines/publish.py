@@ -7,7 +7,7 @@ from pipelines.run import Run, digest_of
 from schemas.corpus import VERSION as CORPUS_VERSION
 from schemas.ledger import LedgerBatch
 from schemas.lexicon import LEXICON
-from schemas.pair import PairBatch
+from schemas.pair import MINED_SCORES, PairBatch
 from transforms.align import Lexicon
 from transforms.common import files
 from transforms.common.checkpoint import FinishCheckpoint, is_finished, shard_references
@@ -23,9 +23,8 @@ def publish(run: Run) -> None:
         SettingsError: there are no pairs yet, or a limit names an unknown score.
     """
     configuration = run.configuration
-    check_names(
-        configuration.publish, ("cosine", "margin", *(spec.name for spec in score_fields(configuration.score.scores)))
-    )
+    scores = (*MINED_SCORES, *score_fields(configuration.score.scores))
+    check_names(configuration.publish, ("cosine", "margin", *(spec.name for spec in scores)))
     pairs = configuration.folder("pairs")
     plan = run.plan(
         "corpus",

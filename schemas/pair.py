@@ -52,7 +52,16 @@ MARGIN = score_field(
     range="ratio: 0 and up; distance: -2 to 2; absolute: -1 to 1",
     better="higher",
 )
+DOCUMENT_PRIOR = score_field(
+    "document_prior",
+    "What the two sentences' documents added to the margin when the pair was chosen: little above 0 where the documents "
+    "correspond, below 0 where theirs are others, 0 where documents tell nothing. `margin` is without it.",
+    range="some -0.5 to 0.5, in units of the ratio margin",
+    better="higher",
+)
 COSINE = score_field("cosine", "Cosine of the two sentence vectors.", range="-1 to 1", better="higher")
+MINED_SCORES = (DOCUMENT_PRIOR,)
+"""Scores that mining gives beside the fixed `cosine` and `margin`."""
 
 PAIR = table(
     "pair",

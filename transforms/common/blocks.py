@@ -5,7 +5,7 @@ same order. The number of blocks of a variety follows from its number of sentenc
 its id, so blocks are the same for any cut of the input.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +67,17 @@ def read_sentences(block: VectorBlock) -> SentenceBatch:
     rows = SentenceBatch.from_table(files.read_parquet(_path(block, block.sentences)))
     _check_rows(block, len(rows), block.sentences)
     return rows
+
+
+def read_sentence_column(block: VectorBlock, name: str) -> list[Any]:
+    """Read one column of the block's sentences, ordered by id.
+
+    Raises:
+        ValueError: the file has another number of rows than the block says.
+    """
+    values: list[Any] = files.read_parquet(_path(block, block.sentences), [name]).column(name).to_pylist()
+    _check_rows(block, len(values), block.sentences)
+    return values
 
 
 def write_sentences(block: VectorBlock, sentences: SentenceBatch) -> None:

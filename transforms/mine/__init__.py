@@ -8,20 +8,23 @@ The names are imported when they are asked for: settings stay light, and only gr
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from transforms.mine.settings import DEFAULT_THRESHOLDS, MineSettings, default_threshold
+from transforms.mine.settings import DEFAULT_THRESHOLDS, DocumentSettings, MineSettings, default_threshold
 
 if TYPE_CHECKING:
+    from transforms.mine.documents import SentenceDocuments, number_documents
     from transforms.mine.margin import margins, mean_cosines
     from transforms.mine.mining import mine_vectors
     from transforms.mine.neighbours import BothWays, Neighbours, merge, nearest_both_ways
     from transforms.mine.retrieval import DIRECTIONS, Pairs, candidates, retrieve
     from transforms.mine.select import SelectSentences
-    from transforms.mine.stage import Mine, Mined, Select
+    from transforms.mine.stage import Correspond, Mine, Mined, Select
 
 __all__ = [
     "DEFAULT_THRESHOLDS",
     "DIRECTIONS",
     "BothWays",
+    "Correspond",
+    "DocumentSettings",
     "Mine",
     "MineSettings",
     "Mined",
@@ -29,6 +32,7 @@ __all__ = [
     "Pairs",
     "Select",
     "SelectSentences",
+    "SentenceDocuments",
     "candidates",
     "default_threshold",
     "margins",
@@ -36,16 +40,18 @@ __all__ = [
     "merge",
     "mine_vectors",
     "nearest_both_ways",
+    "number_documents",
     "retrieve",
 ]
 
 _HOMES = {
+    "documents": ("SentenceDocuments", "number_documents"),
     "margin": ("margins", "mean_cosines"),
     "mining": ("mine_vectors",),
     "neighbours": ("BothWays", "Neighbours", "merge", "nearest_both_ways"),
     "retrieval": ("DIRECTIONS", "Pairs", "candidates", "retrieve"),
     "select": ("SelectSentences",),
-    "stage": ("Mine", "Mined", "Select"),
+    "stage": ("Correspond", "Mine", "Mined", "Select"),
 }
 
 

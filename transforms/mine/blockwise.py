@@ -4,7 +4,7 @@ A sentence is known by its block's number and its row there, packed into one int
 sentence ids, so the order of these integers is the order of the ids, for any number of blocks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas.ledger import LedgerBatch
-from schemas.pair import PairBatch, pair_id
+from schemas.pair import DOCUMENT_PRIOR, PairBatch, pair_id
 from schemas.reject import EXCERPT_CHARACTERS, Reason, RejectBatch
 from schemas.sentence import SentenceBatch
 from schemas.table import BATCH_ROWS
 from transforms.common.accounting import reject_entries, rejects_of
-from transforms.common.blocks import SPARSE, VectorBlock, read_dense, read_sentences, read_sparse
+from transforms.common.blocks import SPARSE, VectorBlock, read_dense, read_sentence_column, read_sentences, read_sparse
+from transforms.mine.documents import number_documents
 from transforms.mine.mining import Mined, mine_neighbours
 from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, merge, nearest_both_ways, no_neighbours
 from transforms.mine.retrieval import DIRECTIONS, Candidates
@@ -89,8 +90,9 @@ class Fate:
         rows: (p,) int64, the sentence of each pair that touches the block.
         places: (p,) int64, place of the pair among all that were retrieved.
         kept: (p,) bool, whether its margin reaches the threshold.
-        cosines, margins, directions: (p,) the pair's.
+        cosines, margins, priors, directions: (p,) the pair's; the margin has the prior in it.
         best: (block.rows,) float64, margin of each sentence's candidate; minus infinity where it has none.
+        best_priors: (block.rows,) float64, what documents added to it.
         threshold: the smallest margin that is kept.
     """
 
@@ -102,8 +104,10 @@ class Fate:
     kept: NDArray[np.bool_]
     cosines: NDArray[np.float32]
     margins: NDArray[np.float64]
+    priors: NDArray[np.float64]
     directions: NDArray[np.int8]
     best: NDArray[np.float64]
+    best_priors: NDArray[np.float64]
     threshold: float
 
 
@@ -114,7 +118,7 @@ class Half:
     Attributes:
         name, side: as in `BlockNeighbours`.
         chunk: which run of pairs; pairs are joined a run at a time.
-        places, kept, cosines, margins, directions, threshold: as in `Fate`.
+        places, kept, cosines, margins, priors, directions, threshold: as in `Fate`.
         sentences: (p) rows, the side's columns.
     """
 
@@ -125,6 +129,7 @@ class Half:
     kept: NDArray[np.bool_]
     cosines: NDArray[np.float32]
     margins: NDArray[np.float64]
+    priors: NDArray[np.float64]
     directions: NDArray[np.int8]
     threshold: float
     sentences: pa.RecordBatch
@@ -198,21 +203,32 @@ def merge_neighbours(first: BlockNeighbours, second: BlockNeighbours) -> BlockNe
     return BlockNeighbours(first.name, first.side, first.block, merge(first.neighbours, second.neighbours))
 
 
-def decide(found: Sequence[BlockNeighbours], settings: MineSettings) -> Iterator[Fate]:
+def decide(
+    found: Sequence[BlockNeighbours], settings: MineSettings, known: Iterable[tuple[str, str]] = ()
+) -> Iterator[Fate]:
     """Choose the pairs of two varieties and say what becomes of every sentence.
 
     Args:
         found: merged neighbours of all blocks of both sides, in any order.
-        settings: margin, retrieval, threshold.
+        settings: margin, retrieval, threshold, documents.
+        known: ids of documents that are known to correspond.
     """
     sources, targets = (
         sorted((part for part in found if part.side == side), key=lambda part: part.block.number)
         for side in (SOURCE, TARGET)
     )
     neighbours = BothWays(_unpacked(sources, targets, settings.k), _unpacked(targets, sources, settings.k))
-    mined = mine_neighbours(neighbours, settings, found[0].block.encoder)
+    documents = None
+    if settings.documents.prior and sources and targets:
+        documents = number_documents(_document_ids(sources), _document_ids(targets), known)
+    mined = mine_neighbours(neighbours, settings, found[0].block.encoder, documents)
     yield from _fates(sources, mined, mined.pairs.source, mined.forward)
     yield from _fates(targets, mined, mined.pairs.target, mined.backward)
+
+
+def _document_ids(parts: Sequence[BlockNeighbours]) -> list[str]:
+    """Read in which document every sentence of a side stands."""
+    return [identifier for part in parts for identifier in read_sentence_column(part.block, "document_id")]
 
 
 def _offsets(parts: Sequence[BlockNeighbours]) -> NDArray[np.int64]:
@@ -252,8 +268,10 @@ def _fates(
             mined.is_kept[places],
             pairs.cosine,
             pairs.margin,
+            pairs.prior,
             pairs.direction,
             candidates.margins[offsets[number] : offsets[number + 1]],
+            candidates.priors[offsets[number] : offsets[number + 1]],
             mined.threshold,
         )
 
@@ -274,6 +292,7 @@ def halves_of(fate: Fate) -> tuple[list[Half], RejectBatch, LedgerBatch]:
                 fate.kept[chosen],
                 fate.cosines[chosen],
                 fate.margins[chosen],
+                fate.priors[chosen],
                 fate.directions[chosen],
                 fate.threshold,
                 sentences.take(fate.rows[chosen]).data.select(["sentence_id", *_COPIED]),
@@ -315,7 +334,7 @@ def _lonely(sentences: SentenceBatch, rows: NDArray[np.int64], fate: Fate, unit:
     )
     return rejects.replace(
         variety=[fate.name] * len(rows),
-        score=pa.array(["margin"] * len(rows), mask=nothing, type=pa.string()),
+        score=pa.array(_decided_by(fate.best_priors[rows]), mask=nothing, type=pa.string()),
         value=pa.array(best, mask=nothing),
         limit=pa.array(np.full(len(rows), fate.threshold), mask=nothing),
     )
@@ -336,10 +355,11 @@ def join_halves(halves: Sequence[Half]) -> tuple[PairBatch, RejectBatch, LedgerB
     ids = zip(every["source_id"].to_pylist(), every["target_id"].to_pylist(), strict=True)
     every["pair_id"] = [pair_id(*both) for both in ids]
     every["direction"] = [DIRECTIONS[number] for number in scores.directions]
-    every["cosine"], every["margin"] = scores.cosines, scores.margins
+    every["cosine"], every["margin"] = scores.cosines, scores.margins - scores.priors
     pairs = PairBatch.from_columns(every)
+    pairs = pairs.with_scores([DOCUMENT_PRIOR], {DOCUMENT_PRIOR.name: pa.array(scores.priors.astype(np.float32))})
     kept, rejected = pairs.filter(scores.kept), pairs.filter(~scores.kept)
-    rejects = _too_low(rejected, scores.margins[~scores.kept], scores)
+    rejects = _too_low(rejected, scores.margins[~scores.kept], scores.priors[~scores.kept], scores)
     ledger = [
         _counted("pair", "in", len(pairs), scores.name),
         _counted("pair", "out", len(kept), scores.name),
@@ -363,11 +383,17 @@ def _joined(halves: Sequence[Half]) -> tuple[pa.Table, Half]:
         kept=column("kept"),
         cosines=column("cosines"),
         margins=column("margins"),
+        priors=column("priors"),
         directions=column("directions"),
     )
 
 
-def _too_low(pairs: PairBatch, margins: NDArray[np.float64], scores: Half) -> RejectBatch:
+def _decided_by(priors: NDArray[np.float64]) -> list[str]:
+    """Name what was compared with the threshold."""
+    return [f"margin + {DOCUMENT_PRIOR.name}" if prior else "margin" for prior in priors.tolist()]
+
+
+def _too_low(pairs: PairBatch, margins: NDArray[np.float64], priors: NDArray[np.float64], scores: Half) -> RejectBatch:
     rows = len(pairs)
     if rows == 0:
         return RejectBatch.empty()
@@ -380,7 +406,7 @@ def _too_low(pairs: PairBatch, margins: NDArray[np.float64], scores: Half) -> Re
             "reason": [str(Reason.BELOW_THRESHOLD)] * rows,
             "url": pairs.column("source_url"),
             "excerpt": [text[:EXCERPT_CHARACTERS] for text in pairs.texts("source_text")],
-            "score": ["margin"] * rows,
+            "score": _decided_by(priors),
             "value": margins,
             "limit": np.full(rows, scores.threshold),
         }

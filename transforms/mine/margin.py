@@ -58,3 +58,10 @@ def margins(
     if name == "distance":
         return values - mean
     return values / np.maximum(mean, SMALLEST_MEAN)
+
+
+def ratio_unit(
+    name: MarginName, source_means: NDArray[np.float64], target_means: NDArray[np.float64]
+) -> NDArray[np.float64] | float:
+    """Give what one unit of the ratio margin is in this margin: 1 for the ratio, the mean cosine for the others."""
+    return 1.0 if name == "ratio" else np.maximum((source_means + target_means) / 2, SMALLEST_MEAN)

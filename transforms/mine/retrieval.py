@@ -5,12 +5,13 @@ equal in margin is decided by the smaller index, so nothing depends on the order
 sides gives the same pairs.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.mine.margin import margins
+from transforms.mine.margin import margins, ratio_unit
 from transforms.mine.neighbours import MISSING, BothWays, Neighbours
 from transforms.mine.settings import MarginName, RetrievalName
 
@@ -25,7 +26,8 @@ class Pairs(NamedTuple):
     Attributes:
         source, target: (p,) int64.
         cosine: (p,) float32.
-        margin: (p,) float64.
+        margin: (p,) float64; what decides: the margin, with the prior of the documents added.
+        prior: (p,) float64; the part of it that comes of the documents; 0 where they are not looked at.
         direction: (p,) int8; whose candidate the pair is: FORWARD (the source's), BACKWARD (the target's), BOTH.
     """
 
@@ -33,6 +35,7 @@ class Pairs(NamedTuple):
     target: NDArray[np.int64]
     cosine: NDArray[np.float32]
     margin: NDArray[np.float64]
+    prior: NDArray[np.float64]
     direction: NDArray[np.int8]
 
     def take(self, chosen: NDArray) -> "Pairs":
@@ -46,16 +49,26 @@ class Candidates(NamedTuple):
     Attributes:
         partners: (n,) int64; MISSING where there is none.
         cosines: (n,) float32.
-        margins: (n,) float64; minus infinity where there is none.
+        margins: (n,) float64, with the prior added; minus infinity where there is none.
+        priors: (n,) float64; 0 where there is none.
     """
 
     partners: NDArray[np.int64]
     cosines: NDArray[np.float32]
     margins: NDArray[np.float64]
+    priors: NDArray[np.float64]
+
+
+Prior = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
+"""Gives what is known of pairs beside their vectors, in units of the ratio margin: (own indices, other indices)."""
 
 
 def candidates(
-    neighbours: Neighbours, own_means: NDArray[np.float64], other_means: NDArray[np.float64], margin: MarginName
+    neighbours: Neighbours,
+    own_means: NDArray[np.float64],
+    other_means: NDArray[np.float64],
+    margin: MarginName,
+    prior: Prior | None = None,
 ) -> Candidates:
     """Choose the best neighbour by margin for every sentence of one side.
 
@@ -64,23 +77,32 @@ def candidates(
         own_means: (n,) mean cosines of this side.
         other_means: (m,) mean cosines of the other side, by index.
         margin: which margin.
+        prior: what is added to the margin; nothing when not given.
     """
     rows, k = neighbours.indices.shape
+    own = np.arange(rows, dtype=np.int64)
     best = Candidates(
         np.full(rows, MISSING, dtype=np.int64),
         np.zeros(rows, dtype=np.float32),
         np.full(rows, -np.inf, dtype=np.float64),
+        np.zeros(rows, dtype=np.float64),
     )
     if len(other_means) == 0:
         return best
     for place in range(k):
         indices, cosines = neighbours.indices[:, place], neighbours.cosines[:, place]
         there = indices != MISSING
-        found = margins(margin, np.where(there, cosines, 0), own_means, other_means[np.where(there, indices, 0)])
+        others = np.where(there, indices, 0)
+        found = margins(margin, np.where(there, cosines, 0), own_means, other_means[others])
+        if prior is not None:
+            added = prior(own, others) * ratio_unit(margin, own_means, other_means[others])
+            found += added
         better = there & ((found > best.margins) | ((found == best.margins) & (indices < best.partners)))
         best.partners[better] = indices[better]
         best.cosines[better] = cosines[better]
         best.margins[better] = found[better]
+        if prior is not None:
+            best.priors[better] = added[better]
     return best
 
 
@@ -119,6 +141,7 @@ def _either(forward: Candidates, backward: Candidates) -> Pairs:
         np.concatenate([proposed, lone]),
         np.concatenate([forward.cosines[sources], backward.cosines[lone]]),
         np.concatenate([forward.margins[sources], backward.margins[lone]]),
+        np.concatenate([forward.priors[sources], backward.priors[lone]]),
         np.concatenate([np.where(mutual, BOTH, FORWARD), np.full(len(lone), BACKWARD)]).astype(np.int8),
     )
     return every.take(np.lexsort((every.target, every.source)))
@@ -164,10 +187,15 @@ def greedy_one_to_one(pairs: Pairs, sources: int, targets: int) -> NDArray[np.in
 
 
 def candidates_both_ways(
-    found: BothWays, source_means: NDArray[np.float64], target_means: NDArray[np.float64], margin: MarginName
+    found: BothWays,
+    source_means: NDArray[np.float64],
+    target_means: NDArray[np.float64],
+    margin: MarginName,
+    prior: Prior | None = None,
 ) -> tuple[Candidates, Candidates]:
-    """Choose the candidates of both sides."""
+    """Choose the candidates of both sides. The prior takes sources first."""
+    turned = None if prior is None else lambda targets, sources: prior(sources, targets)
     return (
-        candidates(found.forward, source_means, target_means, margin),
-        candidates(found.backward, target_means, source_means, margin),
+        candidates(found.forward, source_means, target_means, margin, prior),
+        candidates(found.backward, target_means, source_means, margin, turned),
     )

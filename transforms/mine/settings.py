@@ -1,5 +1,6 @@
 """Settings of selection and mining."""
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -27,6 +28,36 @@ the ratio's precision was .943 at least, .952 on average. `benchmarks/bench_thre
 """
 
 
+class DocumentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What documents tell of their sentences: the section `mine.documents`."""
+
+    prior: Annotated[
+        bool, msgspec.Meta(description="Add to margins what is known or found of documents that correspond.")
+    ] = True
+    declared: Annotated[
+        bool, msgspec.Meta(description="Documents correspond where one declares the other's URL (hreflang).")
+    ] = True
+    url_patterns: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Regular expressions: documents correspond when one takes the same text out of their URLs."
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Check what the single constraints cannot."""
+        for pattern in self.url_patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"url_patterns: {pattern!r} is no regular expression: {error}") from error
+
+    @property
+    def reads_documents(self) -> bool:
+        """Are the documents themselves asked which correspond?"""
+        return self.prior and (self.declared or bool(self.url_patterns))
+
+
 class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section `mine` of the configuration."""
 
@@ -45,6 +76,7 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         float,
         msgspec.Meta(ge=0, le=1, description="Smallest probability of its variety with which a sentence is mined."),
     ] = 0.5
+    documents: DocumentSettings = msgspec.field(default_factory=DocumentSettings)
 
     def __post_init__(self) -> None:
         if self.threshold is not None and self.threshold != self.threshold:  # NaN

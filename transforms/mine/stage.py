@@ -3,6 +3,10 @@
 `Select`. What goes in: identified, deduplicated sentences. What comes out: those that are worth mining. Rejected:
 duplicates, varieties that are not mined, sentences whose variety is not sure.
 
+`Correspond`. What goes in: references to shards of documents. What comes out: pairs of ids of documents that are
+known to correspond (one declares the other's URL, or a configured pattern takes the same text out of both URLs).
+Nothing is rejected. Cost: three columns of the documents, one shuffle of their URLs.
+
 `Mine`. What goes in: references to blocks of vectors. What comes out: pairs, with the columns of both sentences.
 A sentence is rejected when it has no partner, or none whose margin reaches the threshold; a pair when its margin
 does not. Neither order nor duplicates of the references' arrival matter: every decision follows from content.
@@ -30,8 +34,10 @@ from schemas.pair import PairBatch
 from schemas.reject import RejectBatch
 from schemas.sentence import SentenceBatch
 from transforms.common import coders as coders
+from transforms.common import files
 from transforms.common.blocks import VectorBlock
 from transforms.common.metrics import count
+from transforms.common.shards import ShardReference
 from transforms.common.stage import MapBatches, Outcome
 from transforms.mine.blockwise import (
     BlockNeighbours,
@@ -46,8 +52,9 @@ from transforms.mine.blockwise import (
     plan_squares,
     search_square,
 )
+from transforms.mine.documents import Name, correspondences, names_of
 from transforms.mine.select import SELECT, SelectSentences
-from transforms.mine.settings import MineSettings
+from transforms.mine.settings import DocumentSettings, MineSettings
 
 MINE = "mine"
 
@@ -86,6 +93,39 @@ class Select(beam.PTransform):  # type: ignore[misc]
         return selected
 
 
+@dataclass(eq=False, kw_only=True)
+class Correspond(beam.PTransform):  # type: ignore[misc]
+    """Find documents that are known to correspond: references to shards of documents -> pairs of document ids.
+
+    Attributes:
+        settings: what counts as known.
+    """
+
+    settings: DocumentSettings
+
+    def expand(self, shards: beam.PCollection[ShardReference]) -> beam.PCollection[tuple[str, str]]:
+        """Name every document, gather equal names, pair."""
+        return (
+            shards
+            | "Spread documents" >> beam.Reshuffle()
+            | "Name" >> beam.FlatMap(_named, settings=self.settings).with_output_types(tuple[str, Name])
+            | "Gather names" >> beam.GroupByKey()
+            | "Pair" >> beam.FlatMap(_corresponding).with_output_types(tuple[str, str])
+            | "Once each" >> beam.Distinct()
+        )
+
+
+def _named(shard: ShardReference, settings: DocumentSettings) -> Iterator[tuple[str, Name]]:
+    columns = files.read_parquet(shard.full_path, ["document_id", "url", "alternates"])
+    for document, url, alternates in zip(*(column.to_pylist() for column in columns.columns), strict=True):
+        for name in names_of(document, url, alternates, declared=settings.declared, patterns=settings.url_patterns):
+            yield name.key, name
+
+
+def _corresponding(gathered: tuple[str, Iterable[Name]]) -> Iterator[tuple[str, str]]:
+    yield from correspondences(list(gathered[1]))
+
+
 class Mined(NamedTuple):
     """What mining gives."""
 
@@ -102,6 +142,7 @@ class Mine(beam.PTransform):  # type: ignore[misc]
         settings: k, margin, retrieval, threshold.
         pairs: pairs of varieties, (source, target), as BCP 47 tags.
         folder: folder of the vectors checkpoint; the blocks' own folder is what is read.
+        known: pairs of document ids that are known to correspond, as `Correspond` gives them.
 
     Raises:
         SettingsError: a variety is paired with itself, or a pair comes twice.
@@ -110,6 +151,7 @@ class Mine(beam.PTransform):  # type: ignore[misc]
     settings: MineSettings
     pairs: Sequence[PairOfVarieties]
     folder: str = ""
+    known: beam.PCollection | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -135,13 +177,14 @@ class Mine(beam.PTransform):  # type: ignore[misc]
             | "Plan squares" >> beam.FlatMap(_plan, pairs=self.pairs).with_output_types(Square)
             | "Spread squares" >> beam.Reshuffle()
         )
+        known = () if self.known is None else beam.pvalue.AsList(self.known)
         decided = (
             squares
             | "Search" >> beam.ParDo(_Search(self.settings.k)).with_output_types(tuple[str, BlockNeighbours])
             | "Merge" >> beam.CombinePerKey(_Merge())
             | "Drop key" >> beam.Map(_with_pair).with_output_types(tuple[str, BlockNeighbours])
             | "Gather neighbourhoods" >> beam.GroupByKey()
-            | "Decide" >> beam.FlatMap(_decide, settings=self.settings).with_output_types(Fate)
+            | "Decide" >> beam.FlatMap(_decide, settings=self.settings, known=known).with_output_types(Fate)
             | "Spread fates" >> beam.Reshuffle()
         )
         read = _with_accounts(decided | "Read texts" >> beam.ParDo(_ReadTexts()).with_outputs(*_ACCOUNTS, main="made"))
@@ -210,8 +253,10 @@ def _with_pair(keyed: tuple[str, BlockNeighbours]) -> tuple[str, BlockNeighbours
     return keyed[1].name, keyed[1]
 
 
-def _decide(gathered: tuple[str, Iterable[BlockNeighbours]], settings: MineSettings) -> Iterator[Fate]:
-    yield from decide(list(gathered[1]), settings)
+def _decide(
+    gathered: tuple[str, Iterable[BlockNeighbours]], settings: MineSettings, known: Iterable[tuple[str, str]]
+) -> Iterator[Fate]:
+    yield from decide(list(gathered[1]), settings, known)
 
 
 class _ReadTexts(beam.DoFn):  # type: ignore[misc]

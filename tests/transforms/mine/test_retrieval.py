@@ -123,7 +123,9 @@ def test_rounds_of_mutual_best_are_the_greedy_walk_with_ties(n, m, seed):
         if fro[j] != MISSING and to[fro[j]] == j:
             low[j] = high[fro[j]]
     cosines = np.zeros(max(n, m), dtype=np.float32)
-    pairs = retrieve(Candidates(to, cosines[:n], high), Candidates(fro, cosines[:m], low), "max")
+    pairs = retrieve(
+        Candidates(to, cosines[:n], high, np.zeros(n)), Candidates(fro, cosines[:m], low, np.zeros(m)), "max"
+    )
     proposed = {(i, int(j)): high[i] for i, j in enumerate(to) if j >= 0}
     proposed |= {(int(i), j): low[j] for j, i in enumerate(fro) if i >= 0}
     greedy = []

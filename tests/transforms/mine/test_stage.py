@@ -6,9 +6,11 @@ from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import sparse
 
+from schemas.document import DocumentBatch
 from schemas.errors import SettingsError
 from schemas.identity import content_id
 from schemas.ledger import LedgerBatch, add_up, imbalances
@@ -17,7 +19,8 @@ from schemas.reject import RejectBatch
 from schemas.sentence import SentenceBatch
 from transforms.common.blocks import VectorBlock, block_paths, write_dense, write_sentences, write_sparse
 from transforms.common.coders import BatchCoder, encode_batch
-from transforms.mine import Mine, MineSettings, Select, mine_vectors
+from transforms.common.shards import write_shard
+from transforms.mine import Correspond, DocumentSettings, Mine, MineSettings, Select, mine_vectors
 from transforms.mine import blockwise as planned
 from transforms.mine.blockwise import (
     Square,
@@ -119,6 +122,11 @@ def save(batch, folder, name):
         file.write(encode_batch(batch))
 
 
+def save_line(folder, words):
+    with tempfile.NamedTemporaryFile("w", prefix="line-", dir=folder, delete=False) as file:
+        file.write(" ".join(words))
+
+
 def outputs(make):
     """Run a graph; `make` gives a NamedTuple of collections. Gives the batches of each by name."""
     with tempfile.TemporaryDirectory() as folder:
@@ -199,6 +207,79 @@ def test_a_reject_says_which_score_failed_which_limit(tmp_path):
     assert {row["unit"] for row in low} == {"pair", "source_sentence", "target_sentence"}
     assert all(row["score"] == "margin" and 0 < row["value"] < 99 == row["limit"] for row in low)
     assert imbalances(ledger) == []
+
+
+def test_known_documents_decide_between_sentences_that_are_equally_alike(tmp_path):
+    """The same two sentences stand in two documents of each side; which belong together only the documents tell."""
+    texts = {"lij": ["Bona seia à tutti.", "A Zena cieuve."], "it": ["Buona sera a tutti.", "A Genova piove."]}
+    doubled = {tag: [f"{text} {number}" for number in ("7", "8") for text in lines] for tag, lines in texts.items()}
+    sides = {tag: sentences(tag, lines) for tag, lines in doubled.items()}
+    documents = {
+        tag: [f"{tag}-{'same' if text.endswith('7') else 'other'}" for text in side.texts("text")]
+        for tag, side in sides.items()
+    }
+    known = [("lij-same", "it-other"), ("it-same", "lij-other")]
+    matrices = trigram_vectors([[text[:-2] for text in side.texts("normalized")] for side in sides.values()])
+    blocks = []
+    for (tag, side), matrix in zip(sides.items(), matrices, strict=True):
+        block = VectorBlock(
+            str(tmp_path), tag, 0, len(side), "sparse", matrix.shape[1], *block_paths(tag, 0, 1), "ngram:test"
+        )
+        write_sentences(block, side.replace(document_id=documents[tag]))
+        write_sparse(block, side.column("sentence_id"), matrix)
+        blocks.append(block)
+    settings = MineSettings(k=4, threshold=0.5)
+
+    def mined(known):
+        found = outputs(
+            lambda pipeline: (
+                pipeline
+                | beam.Create(blocks, reshuffle=False).with_output_types(VectorBlock)
+                | Mine(
+                    settings=settings, pairs=[("lij", "it")], known=known and pipeline | "known" >> beam.Create(known)
+                )
+            )
+        )
+        return PairBatch.concatenate(found["pairs"]).rows()
+
+    told = mined(known)
+    assert len(told) == 4
+    assert all(row["source_text"][-1] != row["target_text"][-1] for row in told)
+    assert all(row["document_prior"] > 0 for row in told)
+    assert all(row["margin"] + row["document_prior"] >= 0.5 for row in told)
+
+
+def test_pages_that_declare_each_other_and_urls_that_match_correspond(tmp_path):
+    rows = [
+        {
+            "document_id": f"{number}{tag}",
+            "source": "s",
+            "url": f"https://e.org/{tag}/{page}",
+            "text": "t",
+            "robots": "none",
+        }
+        for number, page in enumerate(("zena", "mâ"))
+        for tag in ("lij", "it")
+    ]
+    rows[0]["alternates"] = [{"tag": "it", "url": "https://e.org/it/zena"}, {"tag": "lij", "url": rows[0]["url"]}]
+    batch = DocumentBatch.from_rows(rows)
+    shards = [
+        write_shard(str(tmp_path), f"part-{n}.parquet", pa.Table.from_batches([piece.data]))
+        for n, piece in enumerate(batch.pieces(3))
+    ]
+
+    def found(settings):
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            pairs = pipeline | beam.Create(shards) | Correspond(settings=settings)
+            _ = pairs | beam.Map(lambda pair: save_line(tmp_path, pair))
+        lines = sorted(path.read_text() for path in tmp_path.glob("line-*"))
+        for path in tmp_path.glob("line-*"):
+            path.unlink()
+        return lines
+
+    assert found(DocumentSettings()) == ["0it 0lij"]
+    assert found(DocumentSettings(declared=False, url_patterns=("/(?:lij|it)/(.*)",))) == ["0it 0lij", "1it 1lij"]
+    assert found(DocumentSettings(url_patterns=("/(?:lij|it)/(.*)",))) == ["0it 0lij", "1it 1lij"]
 
 
 def test_a_side_without_sentences_leaves_the_other_without_partners(tmp_path):
