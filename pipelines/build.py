@@ -5,11 +5,23 @@ from pipelines.mine import mine
 from pipelines.prepare import prepare
 from pipelines.publish import publish
 from pipelines.run import Run
+from transforms.common.checkpoint import read_manifest
+from transforms.embed import check_models
 
 
 def build(run: Run) -> None:
-    """Crawl where there are seeds, prepare, mine, publish. What is finished is used as it is."""
-    if run.configuration.crawl is not None:
+    """Crawl where there are seeds, prepare, mine, publish. What is finished is used as it is.
+
+    Raises:
+        SettingsError: a setting that cannot be obeyed; a model of the encoder that cannot be used, before the crawl.
+    """
+    configuration = run.configuration
+    if not run.dry_run and read_manifest(configuration.folder("pairs")) is None:
+        # Found now, and not after the crawl.
+        check_models(
+            configuration.embed, sorted({tag for sides in configuration.corpus.wanted_pairs() for tag in sides})
+        )
+    if configuration.crawl is not None:
         crawl(run)
     prepare(run)
     mine(run)
