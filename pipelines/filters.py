@@ -12,7 +12,6 @@ from typing import Any, TextIO
 import msgspec
 
 from schemas.errors import SettingsError
-from schemas.table import UNDETERMINED
 
 _LINES = "lines of UTF-8 from files or, without any, from standard input"
 
@@ -138,6 +137,8 @@ def _identify(options: argparse.Namespace) -> None:
 
 def _shown(answer: Any, top: int) -> list[str]:
     """Give tags and probabilities, `top` of them; the first is the decision, an unknown probability is empty."""
+    from schemas.table import UNDETERMINED
+
     found: list[tuple[str, float | None]] = [(answer.tag, answer.probability)]
     found += [candidate for candidate in answer.candidates if candidate[0] != answer.tag]
     found = [*found[:top], *[(UNDETERMINED, None)] * (top - len(found))]
@@ -337,6 +338,7 @@ examples:
 
 
 def _score(options: argparse.Namespace) -> None:
+    from schemas.table import UNDETERMINED
     from transforms.align import align_pairs
     from transforms.score import score_fields, score_pairs
 

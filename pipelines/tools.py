@@ -1,6 +1,7 @@
 """What there is, and what can be done with it: varieties, inspect, export, takedown, train-identifier, demo."""
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,9 @@ example:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from pipelines.worker import thread_settings
+
+    os.environ.update(thread_settings())  # before numpy: equal bytes for one process and for many
     from pipelines.demo.command import demo
 
     demo(options)

@@ -10,7 +10,12 @@
 Everything else is a bug: it is not caught, the bundle fails, the job fails.
 """
 
-from schemas.reject import Reason
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the table of rejects needs Arrow; who catches an error does not
+    from schemas.reject import Reason
 
 
 class IsoglossError(Exception):

@@ -1,14 +1,19 @@
 """publish: pairs -> corpus. Limits, Parquet by variety pair, card, report, exports, take-down."""
 
+from typing import TYPE_CHECKING
+
+from transforms.common.doors import late
 from transforms.publish.decide import check_names, decide, score_names
 from transforms.publish.exports import export, write_jsonl, write_moses, write_pharaoh, write_tmx
 from transforms.publish.inspect import Inspection, inspect_checkpoint
 from transforms.publish.inspect import to_text as inspection_text
 from transforms.publish.report import ledger_markdown, ledger_text, make_reports
 from transforms.publish.settings import PublishSettings
-from transforms.publish.stage import Publish
 from transforms.publish.takedown import Request, TakenDown, take_down
 from transforms.publish.write_card import rewrite_card, write_card
+
+if TYPE_CHECKING:
+    from transforms.publish.stage import Publish
 
 __all__ = [
     "Inspection",
@@ -33,3 +38,5 @@ __all__ = [
     "write_pharaoh",
     "write_tmx",
 ]
+
+__getattr__ = late(__name__, stage=("Publish",))
