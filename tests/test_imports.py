@@ -261,14 +261,9 @@ def test_every_imported_library_is_declared(project):
     assert undeclared == set()
 
 
-# Beam's own module for RunInference imports torch wherever torch is installed.
-LOADED_BY_BEAM = {"embed": {"torch"}}
-
-
 def test_doors_do_not_load_model_libraries(project):
     """Whoever only wants the settings, or a light stage, must not pay for torch."""
     rooms = [path.parent.name for path in sorted((project / "transforms").glob("*/__init__.py"))]
-    rooms.sort(key=lambda room: room in LOADED_BY_BEAM)
     program = (
         "import importlib, sys\n"
         f"for room in {rooms!r}:\n"
@@ -281,6 +276,4 @@ def test_doors_do_not_load_model_libraries(project):
     assert result.returncode == 0, result.stderr
     loaded = {line.split()[0]: set(line.split()[1:]) for line in result.stdout.splitlines()}
     assert set(loaded) == set(rooms)
-    assert {room: names - LOADED_BY_BEAM.get(room, set()) for room, names in loaded.items()} == {
-        room: set() for room in rooms
-    }
+    assert loaded == {room: set() for room in rooms}
