@@ -5,6 +5,7 @@ from pipelines.mine import mine
 from pipelines.prepare import prepare
 from pipelines.publish import publish
 from pipelines.run import Run
+from schemas.errors import SettingsError
 from transforms.common.checkpoint import read_manifest
 from transforms.embed import check_models
 
@@ -13,8 +14,14 @@ def build(run: Run) -> None:
     """Crawl where there are seeds, prepare, mine, publish. What is finished is used as it is.
 
     Raises:
-        SettingsError: a setting that cannot be obeyed; a model of the encoder that cannot be used, before the crawl.
+        SettingsError: a setting that cannot be obeyed; a model of the encoder that cannot be used, before the crawl;
+            the job shall only be described or staged.
     """
+    if run.options.is_launch_only:
+        raise SettingsError(
+            "a template, or a described job, is one run, and `build` is several, each made of what the one before it wrote",
+            cure="Launch crawl, prepare, mine and publish one after the other: deploy/airflow_dag.py does.",
+        )
     configuration = run.configuration
     if not run.dry_run and read_manifest(configuration.folder("pairs")) is None:
         # Found now, and not after the crawl.

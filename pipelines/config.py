@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from pipelines.dataflow import DataflowSettings
 from schemas.errors import SettingsError
 from schemas.variety import find
 from transforms.align import AlignSettings, LexiconSettings
@@ -104,6 +105,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     align: AlignSettings = msgspec.field(default_factory=AlignSettings)
     score: ScoreSettings = msgspec.field(default_factory=ScoreSettings)
     publish: PublishSettings = msgspec.field(default_factory=PublishSettings)
+    dataflow: DataflowSettings = msgspec.field(default_factory=DataflowSettings)
     lexicon: LexiconSettings = msgspec.field(default_factory=LexiconSettings)
 
     def folder(self, checkpoint: str) -> str:

@@ -46,6 +46,16 @@ class RunnerOptions:
         return self.runner == LOCAL_RUNNER
 
     @property
+    def is_dataflow(self) -> bool:
+        """Does Dataflow run it?"""
+        return self.runner.rsplit(".", 1)[-1].lower() in _DATAFLOW_NAMES
+
+    @property
+    def is_described(self) -> bool:
+        """Is the job only described (`--dry_run`), so that nothing may change anywhere?"""
+        return not self.is_local and bool(self.beam_options().view_as(TestOptions).dry_run)
+
+    @property
     def is_launch_only(self) -> bool:
         """Is the job only described or staged, so that there is nothing to wait for?"""
         options = self.beam_options()

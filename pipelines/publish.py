@@ -2,7 +2,7 @@
 
 import apache_beam as beam
 
-from pipelines.config import plain
+from pipelines.config import Configuration, plain
 from pipelines.run import Run, digest_of
 from schemas.corpus import VERSION as CORPUS_VERSION
 from schemas.ledger import LedgerBatch
@@ -56,15 +56,24 @@ def publish(run: Run) -> None:
             entries = published.rows | "lexicon" >> Lexicon(settings=configuration.lexicon, folder=lexicon.folder)
             entries._asdict() | "finish lexicon" >> FinishCheckpoint(plan=lexicon)
         corpus = {"shards": published.shards, "rejects": published.rejects, "ledger": published.ledger}
-        corpus | "finish corpus" >> FinishCheckpoint(plan=plan)
+        (
+            corpus
+            | "finish corpus" >> FinishCheckpoint(plan=plan)
+            | "card" >> beam.Map(_write_card_of, configuration=configuration).with_output_types(str)
+        )
 
     run.execute("publish", plans, build)
+    # The graph writes the card behind the manifest; a run that was killed between the two left none.
     if is_finished(plan) and not run.dry_run and not files.exists(files.join(plan.folder, "README.md")):
-        _write_card(run, plan.folder)
+        _write_card(configuration)
 
 
-def _write_card(run: Run, folder: str) -> None:
-    configuration = run.configuration
+def _write_card_of(manifest: str, configuration: Configuration) -> str:
+    _write_card(configuration)
+    return manifest
+
+
+def _write_card(configuration: Configuration) -> None:
     ledgers = [
         LedgerBatch.from_table(files.read_parquet(path))
         for checkpoint in ("pages", "documents", "sentences", "pairs")
@@ -72,7 +81,7 @@ def _write_card(run: Run, folder: str) -> None:
     ]
     sections = ("normalize", "segment", "identify", "deduplicate", "embed", "mine", "align", "score", "publish")
     write_card(
-        folder,
+        configuration.folder("corpus"),
         name=configuration.corpus.name,
         settings=configuration.publish,
         ledgers=ledgers,

@@ -10,8 +10,9 @@ import apache_beam as beam
 
 from pipelines import VERSION
 from pipelines.config import Configuration, plain
+from pipelines.dataflow import check_job, hints_of, lay_hints, prepared
 from pipelines.progress import Progress
-from pipelines.runner import RunnerOptions, run_pipeline
+from pipelines.runner import RunnerOptions, RunResult, run_pipeline
 from schemas.errors import SettingsError
 from schemas.identity import content_digest
 from transforms.common import files
@@ -29,6 +30,7 @@ class Run:
         dry_run: say what would be done, do nothing.
         again: make every checkpoint anew, finished or not.
         seconds: wall time of every run that was executed, by name; `stage_seconds` by stage within them.
+        described: what Beam's runner gave, by name of the run.
     """
 
     configuration: Configuration
@@ -38,6 +40,7 @@ class Run:
     again: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    described: dict[str, Any] = field(default_factory=dict)
 
     def plan(self, checkpoint: str, table: str, version: int, settings: dict[str, Any], inputs: dict[str, str]) -> Plan:
         """Say what a checkpoint will be.
@@ -70,7 +73,9 @@ class Run:
             resumes: the run goes on from its own state, so nothing is cleared.
         """
         folder = plans[-1].folder
-        if self.again and not self.dry_run:
+        if self.options.is_dataflow and not self.options.is_described:
+            check_job(self.configuration, self.options)
+        if self.again and not self.dry_run and not self.options.is_described:
             for plan in plans:
                 clear(plan.folder)
         if all(is_finished(plan) for plan in plans):
@@ -79,21 +84,34 @@ class Run:
         if self.dry_run:
             self.progress.note(f"{name}: would make {', '.join(plan.folder for plan in plans)}")
             return
-        if not resumes:
+        if not resumes and not self.options.is_described:
             for plan in plans:
                 if not is_finished(plan):
                     clear(plan.folder)
         started = time.monotonic()
-        result = run_pipeline(build, self.options, self.progress, name=name)
+        if self.options.is_dataflow:
+            result = self._send(name, build)
+        else:
+            result = run_pipeline(build, self.options, self.progress, name=name)
         self.seconds[name] = time.monotonic() - started
         for stage, seconds in result.stage_seconds.items():
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
+        self.described[name] = result.beam_result
         if not result.is_finished:
             self.progress.note(f"{name}: the job was described, not run")
             return
         for plan in plans:
             if not is_finished(plan):
                 raise RuntimeError(f"{name} ended, and {plan.folder} has no manifest of this run")
+
+    def _send(self, name: str, build: Callable[[beam.Pipeline], Any]) -> RunResult:
+        hints = hints_of(name, self.configuration)
+
+        def build_hinted(pipeline: beam.Pipeline) -> None:
+            build(pipeline)
+            lay_hints(pipeline, hints)
+
+        return run_pipeline(build_hinted, prepared(self.options, hints), self.progress, name=name)
 
 
 def digest_of(folder: str, made_by: str) -> str:

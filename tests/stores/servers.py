@@ -225,7 +225,9 @@ def gate_before(store: Store) -> Iterator[Gate]:
                 self._answer(status, {"Retry-After": "0"}, b"")
                 return
             connection = HTTPConnection(LOOPBACK, store.port, timeout=30)
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in {"transfer-encoding", "content-length"}}
+            headers = {
+                k: v for k, v in self.headers.items() if k.lower() not in {"transfer-encoding", "content-length"}
+            }
             connection.request(self.command, self.path, body, headers)
             try:
                 answer = connection.getresponse()

@@ -1,5 +1,7 @@
 """Files on stores: the same behaviour as on disk."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from servers import Store, environment, gate_before
@@ -65,7 +67,7 @@ def test_a_model_file_is_fetched_once_and_again_when_it_changes(store: Store, tm
     assert first == artifacts.fetch(Artifact(location=path), cache=str(tmp_path))
     files.write_bytes(path, b"two two")
     second = artifacts.fetch(Artifact(location=path), cache=str(tmp_path))
-    assert (open(first, "rb").read(), open(second, "rb").read()) == (b"one", b"two two")
+    assert (Path(first).read_bytes(), Path(second).read_bytes()) == (b"one", b"two two")
     with pytest.raises(SettingsError, match="no model file"):
         artifacts.fetch(Artifact(location=path + ".none"), cache=str(tmp_path))
 
