@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.variety import IDENTIFIERS
 from transforms.common.backends import backend_names, load_backend
+from transforms.identify.text import as_column
 
 TEXTS = [
     "O gatto o l’é in sciô teito da casa.",
@@ -39,44 +40,33 @@ def test_a_description_is_that_of_the_loaded_model(identifier):
     assert len(set(labels)) == len(labels)
 
 
-@pytest.mark.parametrize("k", [0, 1, 3])
-def test_one_entry_a_text_best_label_first(identifier, k):
-    found = identifier.identify(TEXTS, k)
-    assert len(found) == len(TEXTS)
-    assert found.offsets[0] == 0
-    assert found.offsets[-1] == len(found.labels) == len(found.probabilities)
-    assert found.labels.dtype == np.int32
-    assert found.probabilities.dtype == np.float32
-    for start, end in zip(found.offsets[:-1], found.offsets[1:], strict=True):
-        probabilities = found.probabilities[start:end]
-        assert np.all(np.diff(probabilities) <= 0)
-        assert np.all((probabilities >= 0) & (probabilities <= 1))
-        assert probabilities.sum() <= 1.005
-        assert end - start <= (k or len(identifier.labels))
-        assert len(set(found.labels[start:end].tolist())) == end - start
+def test_every_label_has_a_probability_and_they_add_up_to_one(identifier):
+    found = identifier.identify(as_column(TEXTS))
+    assert found.shape == (len(TEXTS), len(identifier.labels))
+    assert found.dtype == np.float32
+    assert np.all((found >= 0) & (found <= 1))
+    told = found.any(axis=1)
+    assert found[told].sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+    assert told.tolist() == [text not in ("", "\x00") for text in TEXTS]
 
 
 def test_an_empty_batch_is_ordinary(identifier):
-    assert len(identifier.identify([], 3)) == 0
+    assert identifier.identify(as_column([])).shape == (0, len(identifier.labels))
 
 
 def test_an_empty_text_has_no_label(identifier):
-    found = identifier.identify(["", "Il gatto è sul tetto.", ""], 1)
-    assert np.diff(found.offsets).tolist() == [0, 1, 0]
+    found = identifier.identify(as_column(["", "Il gatto è sul tetto.", "\x00 \n"]))
+    assert found.any(axis=1).tolist() == [False, True, False]
 
 
-def test_all_labels_add_up_to_one(identifier):
-    found = identifier.identify(["Il gatto è sul tetto."], 0)
-    assert len(found.labels) == len(identifier.labels)
-    assert found.probabilities.sum() == pytest.approx(1.0, abs=0.005)
+def test_a_slice_of_a_column_is_read_as_a_slice(identifier):
+    whole = as_column(TEXTS)
+    assert np.array_equal(identifier.identify(whole.slice(2, 4)), identifier.identify(whole)[2:6])
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(TEXTS), st.text(max_size=20)), max_size=6))
 def test_the_answer_does_not_depend_on_the_batch(identifier, texts):
-    whole = identifier.identify(texts, 2)
+    whole = identifier.identify(as_column(texts))
     for place, text in enumerate(texts):
-        alone = identifier.identify([text], 2)
-        rows = slice(whole.offsets[place], whole.offsets[place + 1])
-        assert whole.labels[rows].tolist() == alone.labels.tolist()
-        assert whole.probabilities[rows].tolist() == alone.probabilities.tolist()
+        assert np.array_equal(identifier.identify(as_column([text]))[0], whole[place])

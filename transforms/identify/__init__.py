@@ -1,11 +1,16 @@
 """Identify: sentences -> sentences with their varieties and probabilities."""
 
-from transforms.identify.decide import Decisions, Restriction, decide
-from transforms.identify.function import IdentifySentences, identified_batch, identify_lines, make_identifier
-from transforms.identify.interface import Identifier, Predictions
+from typing import TYPE_CHECKING
+
+from transforms.common.doors import late
 from transforms.identify.settings import IdentifySettings
-from transforms.identify.stage import Identify
-from transforms.identify.training import Labelled, TrainingPlan, divide, read_labelled, train_identifier
+
+if TYPE_CHECKING:
+    from transforms.identify.decide import Decisions, Restriction
+    from transforms.identify.function import IdentifySentences, identified_batch, identify_lines, make_identifier
+    from transforms.identify.interface import Identifier
+    from transforms.identify.stage import Identify
+    from transforms.identify.training import Labelled, TrainingPlan, divide, read_labelled, train_identifier
 
 __all__ = [
     "Decisions",
@@ -14,10 +19,8 @@ __all__ = [
     "IdentifySentences",
     "IdentifySettings",
     "Labelled",
-    "Predictions",
     "Restriction",
     "TrainingPlan",
-    "decide",
     "divide",
     "identified_batch",
     "identify_lines",
@@ -25,3 +28,12 @@ __all__ = [
     "read_labelled",
     "train_identifier",
 ]
+
+__getattr__ = late(
+    __name__,
+    decide=("Decisions", "Restriction"),
+    function=("IdentifySentences", "identified_batch", "identify_lines", "make_identifier"),
+    interface=("Identifier",),
+    stage=("Identify",),
+    training=("Labelled", "TrainingPlan", "divide", "read_labelled", "train_identifier"),
+)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from schemas.errors import SettingsError
 from schemas.table import UNDETERMINED
 from schemas.variety import find, labels_of
-from transforms.identify.interface import Predictions
+from transforms.identify import kernels
 
 _FOREIGN = ""
 """Stands for all labels that the registry does not know."""
@@ -34,23 +34,31 @@ class Decisions:
     The candidates of text i are those from `offsets[i]` to `offsets[i + 1]`, best first.
 
     Attributes:
-        varieties: (n,) tags; `und` where undetermined.
+        tags: what the numbers in `best` and `kinds` stand for; the last is `und`.
+        best: (n,) int32.
         probabilities: (n,) float32; NaN where undetermined.
         offsets: (n + 1,) int64.
-        tags: (m,) tags of the candidates.
+        kinds: (m,) int32, varieties of the candidates.
         candidates: (m,) float32, their probabilities.
     """
 
-    varieties: NDArray[np.object_]
+    tags: tuple[str, ...]
+    best: NDArray[np.int32]
     probabilities: NDArray[np.float32]
     offsets: NDArray[np.int64]
-    tags: NDArray[np.object_]
+    kinds: NDArray[np.int32]
     candidates: NDArray[np.float32]
+
+    @property
+    def varieties(self) -> list[str]:
+        """The tag of each text."""
+        return [self.tags[kind] for kind in self.best.tolist()]
 
     def candidates_of(self, text: int) -> list[tuple[str, float]]:
         """Give the candidates of one text, best first."""
         rows = slice(self.offsets[text], self.offsets[text + 1])
-        return [(tag, float(value)) for tag, value in zip(self.tags[rows], self.candidates[rows], strict=True)]
+        chosen = zip(self.kinds[rows].tolist(), self.candidates[rows].tolist(), strict=True)
+        return [(self.tags[kind], value) for kind, value in chosen]
 
 
 class Restriction:
@@ -92,21 +100,21 @@ class Restriction:
         self.is_restricted = bool(wanted)
         self.is_expected = np.array([tag in wanted if wanted else tag != _FOREIGN for tag in self.tags])
 
-    def probabilities(self, predictions: Predictions) -> NDArray[np.float64]:
-        """Add up label probabilities by variety: (n, t)."""
-        width = len(self.tags)
-        cells = predictions.rows * width + self.column[predictions.labels]
-        sums = np.bincount(cells, weights=predictions.probabilities, minlength=len(predictions) * width)
-        return sums.astype(np.float64).reshape(len(predictions), width)
+    def probabilities(self, labels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Add up label probabilities (n, labels) by variety: (n, t)."""
+        made = np.empty((len(labels), len(self.tags)), dtype=np.float32)
+        kernels.sum_labels(labels, self.column, made)
+        return made
 
 
 def decide(
-    probabilities: NDArray[np.float64],
+    probabilities: NDArray[np.float32],
     restriction: Restriction,
     *,
     minimum_probability: float,
     foreign_threshold: float,
     top: int,
+    least: float = 0.0,
 ) -> Decisions:
     """Decide on the variety of each text.
 
@@ -116,42 +124,30 @@ def decide(
         minimum_probability: below it the variety is `und`.
         foreign_threshold: at least this makes an unexpected best variety `und`.
         top: candidates kept.
+        least: probability of a candidate that is kept; the first is kept always.
     """
-    texts = len(probabilities)
-    tags = np.array([tag or UNDETERMINED for tag in restriction.tags], dtype=object)
-    expected = np.where(restriction.is_expected, probabilities, 0.0)
-    mass = expected.sum(axis=1)
-    foreign = is_foreign(probabilities, restriction, foreign_threshold)
-    weight = np.where(mass > 0, mass, 1.0) if restriction.is_restricted else np.ones(texts)
-    restricted = expected / weight[:, None]
-    best = restricted.argmax(axis=1)
-    best_probability = restricted[np.arange(texts), best]
-    known = (mass > 0) & ~foreign & (best_probability >= minimum_probability)
-    shown = np.where(foreign[:, None], probabilities, restricted)
-    kept = min(top, len(tags))
-    order = np.argsort(-shown, axis=1, kind="stable")[:, :kept]
-    values = np.take_along_axis(shown, order, axis=1)
-    there = values > 0
+    texts, undetermined = len(probabilities), len(restriction.tags)
+    kept = min(top, undetermined)
+    best, best_probability = np.empty(texts, dtype=np.int32), np.empty(texts, dtype=np.float32)
+    foreign = np.empty(texts, dtype=bool)
+    order, values = np.empty((texts, kept), dtype=np.int32), np.empty((texts, kept), dtype=np.float32)
+    kernels.best_candidates(
+        probabilities, restriction.is_expected, restriction.is_restricted, foreign_threshold,
+        best, best_probability, foreign, order, values,
+    )  # fmt: skip
+    known = (best >= 0) & ~foreign & (best_probability >= minimum_probability)
+    there = order >= 0
+    if least > 0:
+        there &= values >= np.float32(least)
+        there[:, 0] = order[:, 0] >= 0
     return Decisions(
-        varieties=np.where(known, tags[best], UNDETERMINED).astype(object),
-        probabilities=np.where(known, np.minimum(best_probability, 1.0), np.nan).astype(np.float32),
+        tags=(*(tag or UNDETERMINED for tag in restriction.tags), UNDETERMINED),
+        best=np.where(known, best, undetermined).astype(np.int32),
+        probabilities=np.where(known, best_probability, np.float32(np.nan)),
         offsets=np.r_[0, np.cumsum(there.sum(axis=1))].astype(np.int64),
-        tags=tags[order[there]],
-        candidates=np.minimum(values[there], 1.0).astype(np.float32),
+        kinds=order[there],
+        candidates=values[there],
     )
-
-
-def is_foreign(
-    probabilities: NDArray[np.float64], restriction: Restriction, foreign_threshold: float
-) -> NDArray[np.bool_]:
-    """Tell the texts whose most probable variety is not expected and has at least this probability: (n,)."""
-    if not restriction.is_restricted or probabilities.shape[1] == 0:
-        return np.zeros(len(probabilities), dtype=bool)
-    best = probabilities.argmax(axis=1)
-    foreign: NDArray[np.bool_] = ~restriction.is_expected[best] & (
-        probabilities[np.arange(len(probabilities)), best] >= foreign_threshold
-    )
-    return foreign
 
 
 def _canonical(tag: str) -> str:

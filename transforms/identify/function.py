@@ -6,20 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from schemas.errors import SettingsError
 from schemas.reject import RejectBatch
 from schemas.sentence import CANDIDATE, SentenceBatch
 from transforms.common.accounting import Result
 from transforms.common.backends import load_backend
-from transforms.identify.decide import Decisions, Restriction, decide, is_foreign
+from transforms.identify.decide import Decisions, Restriction, decide
 from transforms.identify.interface import Identifier
 from transforms.identify.settings import IdentifySettings
+from transforms.identify.text import as_column
 
-_FIRST_LABELS = 8
-"""Labels asked for at first: all of a model's labels for every text would cost several times as much."""
-_NEGLIGIBLE = 1e-3
-"""Where what the first labels leave is more than this share of what is expected, all labels are asked for."""
 _CELLS = 2_000_000
 """Most probabilities held at a time."""
 
@@ -56,34 +53,30 @@ class SentenceIdentifier:
         self._settings = settings
         self._identifier = make_identifier(settings)
         self._restriction = Restriction(self._identifier.labels, self._identifier.scheme, expected)
+        self._least = 0.0
+        if settings.coverage is not None:
+            calibration = self._identifier.calibration
+            if calibration is None or not calibration.thresholds:
+                raise SettingsError(
+                    "the model has no calibration, so no set of candidates can be promised to hold the truth",
+                    path="$.identify.coverage",
+                    cure="Leave coverage out, or take a model made by `isogloss train-identifier`.",
+                )
+            self._least = calibration.threshold(settings.coverage)
 
-    def decide(self, texts: Sequence[str]) -> Iterator[Decisions]:
+    def decide(self, texts: pa.StringArray) -> Iterator[Decisions]:
         """Decide on texts, some at a time, in order."""
         settings, restriction = self._settings, self._restriction
-        rows = max(1, _CELLS // max(1, len(restriction.tags)))
+        rows = max(1, _CELLS // max(1, len(self._identifier.labels)))
         for start in range(0, len(texts), rows):
             yield decide(
-                self._probabilities(texts[start : start + rows]),
+                restriction.probabilities(self._identifier.identify(texts.slice(start, rows))),
                 restriction,
                 minimum_probability=settings.minimum_probability,
                 foreign_threshold=settings.foreign_threshold,
                 top=settings.top,
+                least=self._least,
             )
-
-    def _probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        restriction = self._restriction
-        labels = max(_FIRST_LABELS, 2 * self._settings.top)
-        probabilities = restriction.probabilities(self._identifier.identify(texts, labels))
-        if not restriction.is_restricted or labels >= len(self._identifier.labels):
-            return probabilities
-        left = 1.0 - probabilities.sum(axis=1)
-        expected = probabilities[:, restriction.is_expected].sum(axis=1)
-        foreign = is_foreign(probabilities, restriction, self._settings.foreign_threshold)
-        unsure = np.flatnonzero((left > _NEGLIGIBLE * expected) & ~foreign & (probabilities.sum(axis=1) > 0))
-        if len(unsure):
-            again = self._identifier.identify([texts[place] for place in unsure.tolist()], 0)
-            probabilities[unsure] = restriction.probabilities(again)
-        return probabilities
 
 
 @dataclass(frozen=True)
@@ -112,18 +105,19 @@ def identified_batch(sentences: SentenceBatch, identifier: SentenceIdentifier) -
     """
     if len(sentences) == 0:
         return sentences
-    parts = list(identifier.decide(sentences.texts("normalized")))
+    parts = list(identifier.decide(sentences.column("normalized")))
+    tags = pa.array(parts[0].tags, type=pa.string())
     sizes = np.concatenate([np.diff(part.offsets) for part in parts])
     probabilities = np.concatenate([part.probabilities for part in parts])
     candidates = pa.StructArray.from_arrays(
         [
-            pa.array(np.concatenate([part.tags for part in parts]), type=pa.string()),
-            pa.array(np.concatenate([part.candidates for part in parts]), type=pa.float32()),
+            tags.take(pa.array(np.concatenate([part.kinds for part in parts]))),
+            pa.array(np.concatenate([part.candidates for part in parts])),
         ],
         fields=list(CANDIDATE),
     )
     return sentences.replace(
-        variety=pa.array(np.concatenate([part.varieties for part in parts]), type=pa.string()),
+        variety=tags.take(pa.array(np.concatenate([part.best for part in parts]))),
         variety_probability=pa.array(probabilities, mask=np.isnan(probabilities), type=pa.float32()),
         varieties=pa.ListArray.from_arrays(pa.array(np.r_[0, np.cumsum(sizes)], type=pa.int32()), candidates),
     )
@@ -168,8 +162,8 @@ def identify_lines(
     """
     identifier = SentenceIdentifier(settings or IdentifySettings(model=model, top=top), expected)
     answers = []
-    for part in identifier.decide(lines):
-        for place, tag in enumerate(part.varieties.tolist()):
+    for part in identifier.decide(as_column(lines)):
+        for place, tag in enumerate(part.varieties):
             probability = float(part.probabilities[place])
             answers.append(
                 Identified(tag, None if np.isnan(probability) else probability, tuple(part.candidates_of(place)))

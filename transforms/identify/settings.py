@@ -37,3 +37,10 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = 0.7
     top: Annotated[int, msgspec.Meta(ge=1, le=100, description="Most probable varieties kept in `varieties`.")] = 3
+    coverage: Annotated[
+        Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
+        msgspec.Meta(
+            description="`varieties` then is the set that holds the true variety with this probability (of at most `top`); "
+            "null: the `top` most probable ones. Needs a calibrated model."
+        ),
+    ] = None

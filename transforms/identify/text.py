@@ -7,9 +7,15 @@ OpenLID) read the text as it is, on one line: `plain`. Models trained here read 
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
 from schemas.errors import SettingsError
+from transforms.identify import kernels
 
 MOST_CHARACTERS = 2000
 """Characters of a text that are read: far more than a variety needs, and a line of 10 MB costs no more than a page."""
@@ -79,3 +85,108 @@ def prepare_texts(texts: Sequence[str], recipe: str) -> list[str]:
             cure=f"Known recipes: {', '.join(RECIPES)}. Train the model again, or update isogloss.",
         )
     return RECIPES[recipe](texts)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Prepared texts as UTF-8: line i is `data[starts[i]:ends[i]]`; an empty one is a text without evidence."""
+
+    data: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def is_empty(self) -> NDArray[np.bool_]:
+        """Has the line nothing to go by? (n,)."""
+        empty: NDArray[np.bool_] = self.starts >= self.ends
+        return empty
+
+    def characters(self) -> NDArray[np.int64]:
+        """Give the length of each line in code points: (n,)."""
+        counts = np.empty(len(self), dtype=np.int64)
+        kernels.count_characters(self.data, self.starts, self.ends, counts)
+        return counts
+
+    def texts(self) -> list[str]:
+        """Give the lines as strings."""
+        data = self.data.tobytes()
+        return [data[a:b].decode() for a, b in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+
+
+def as_column(texts: Sequence[str]) -> pa.StringArray:
+    """Give texts as an Arrow column; what is no character (a lone surrogate) becomes `?`."""
+    try:
+        return pa.array(texts, type=pa.string())
+    except UnicodeEncodeError:
+        return pa.array([text.encode("utf-8", "replace").decode() for text in texts], type=pa.string())
+
+
+def prepare_column(texts: pa.StringArray, recipe: str) -> Lines:
+    """Prepare texts by the recipe of a model: as `prepare_texts`, some twenty times as fast.
+
+    What needs more than a look at each character goes through `prepare_texts`: marks that compose, addresses,
+    characters beyond the table.
+
+    Args:
+        texts: (n,) without nulls.
+        recipe: one of `RECIPES`.
+
+    Raises:
+        SettingsError: there is no such recipe.
+    """
+    if not len(texts):
+        prepare_texts([], recipe)
+        return Lines(np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    data = np.frombuffer(data_buffer if data_buffer is not None else b"", dtype=np.uint8)[: offsets[-1]]
+    first = int(offsets[0])
+    out = np.empty(2 * (len(data) - first) + len(texts) + 8, dtype=np.uint8)
+    starts, ends = np.empty(len(texts), dtype=np.int64), np.empty(len(texts), dtype=np.int64)
+    filled = kernels.read_lines(
+        data, offsets.astype(np.int64), _table(recipe), MOST_CHARACTERS, recipe != "plain", out, starts, ends
+    )
+    slow = np.flatnonzero(starts < 0)
+    if not len(slow):
+        return Lines(out, starts, ends)
+    encoded = [line.encode() for line in prepare_texts(texts.take(pa.array(slow)).to_pylist(), recipe)]
+    bounds = filled + np.r_[0, np.cumsum([len(line) for line in encoded])]
+    starts[slow], ends[slow] = bounds[:-1], bounds[1:]
+    return Lines(np.r_[out[:filled], np.frombuffer(b"".join(encoded), dtype=np.uint8)], starts, ends)
+
+
+@cache
+def _table(recipe: str) -> NDArray[np.uint32]:
+    """Tell what becomes of each code point under a recipe, where that does not depend on its neighbours."""
+    prepare_texts([], recipe)
+    table = np.zeros(kernels.TABLE_SIZE, dtype=np.uint32)
+    if recipe == "plain":
+        for code in range(kernels.TABLE_SIZE):
+            table[code] = kernels.SPACE if _BREAKS.match(chr(code)) else code
+        return table
+    composing = {0x1161 + i for i in range(21)} | {0x11A8 + i for i in range(27)}
+    for code in range(kernels.TABLE_SIZE):
+        parts = unicodedata.decomposition(chr(code)).split(" ")
+        if len(parts) == 2 and parts[0][:1] != "<":
+            composing.add(int(parts[1], 16))
+    for code in range(kernels.TABLE_SIZE):
+        character = chr(code)
+        lower = character.lower().translate(_APOSTROPHES)
+        if (
+            0xD800 <= code < 0xE000
+            or code in composing
+            or character == "Σ"
+            or len(lower) != 1
+            or not unicodedata.is_normalized("NFC", character)
+        ):
+            table[code] = kernels.SLOW
+        elif _BREAKS.match(character) or _no_letters().match(lower):
+            table[code] = kernels.SPACE
+        else:
+            letter = kernels.LETTER if lower.isalpha() else 0
+            mark = kernels.MARK if unicodedata.combining(character) else 0
+            table[code] = ord(lower) | letter | mark
+    return table

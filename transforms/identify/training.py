@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from schemas.identity import bucket_of, content_digest, content_id
 from schemas.variety import LABEL_PREFIX, find
 from transforms.identify import fit
-from transforms.identify.text import prepare_texts
+from transforms.identify.calibration import calibration_error, fit_calibration, reliability
+from transforms.identify.model_file import read_model_facts
+from transforms.identify.text import as_column, prepare_texts
 
 Part = Literal["train", "dev", "test"]
 RECIPE = "letters-1"
@@ -216,7 +220,7 @@ def train_identifier(
         rate = _fit(path, made, plan)
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(made.read_bytes())
-    facts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "recipe": RECIPE,
         "scheme": "isogloss",
         "plan": msgspec.to_builtins(plan),
@@ -227,13 +231,57 @@ def train_identifier(
         "model_digest": content_digest(output.read_bytes()),
         "size_bytes": output.stat().st_size,
     }
+    return measure_model(output, divided, found)
+
+
+def measure_model(output: Path, divided: Mapping[Part, Sequence[Labelled]], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Calibrate a model on dev, score it on dev and test, write all into the facts beside it.
+
+    Args:
+        output: the model.
+        divided: lines by part.
+        facts: what is known of it; an older calibration and older scores are replaced.
+
+    Returns:
+        The facts.
+    """
+    facts = {name: value for name, value in facts.items() if name not in ("calibration", "dev", "test")}
     write_facts(output, facts)
-    for part in ("dev", "test"):
-        if divided[part]:
-            predicted = predict(output, [line.text for line in divided[part]])
-            facts[part] = score_report([line.tag for line in divided[part]], predicted)
+    held_out: tuple[Part, ...] = ("dev", "test")
+    before = {part: _evidence(output, divided[part]) for part in held_out if divided[part]}
+    if "dev" in before:
+        known, truth, characters = before["dev"]
+        told = truth >= 0
+        facts["calibration"] = msgspec.to_builtins(fit_calibration(known[told], truth[told], characters[told]))
+        write_facts(output, facts)
+    after = {part: _evidence(output, divided[part]) for part in before}
+    for part, (probabilities, truth, _) in after.items():
+        labels = [*read_model_facts(str(output)).labels, "und"]
+        answers = np.where(probabilities.any(axis=1), probabilities.argmax(axis=1), len(labels) - 1)
+        report = score_report([line.tag for line in divided[part]], [labels[label] for label in answers.tolist()])
+        for name, found in (("before", before[part][0]), ("after", probabilities)):
+            bins = reliability(found.max(axis=1), found.argmax(axis=1) == truth)
+            report[f"calibration_{name}"] = {
+                "error": round(calibration_error(bins), 4),
+                "bins": [(entry.lines, round(entry.confidence, 4), round(entry.accuracy, 4)) for entry in bins],
+            }
+        facts[part] = report
     write_facts(output, facts)
     return facts
+
+
+def _evidence(
+    model: Path, lines: Sequence[Labelled]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Give the model's probabilities of lines, the column of each line's label (-1: none), its characters."""
+    from transforms.identify.backends.fasttext import FastTextIdentifier
+
+    identifier = FastTextIdentifier(str(model))
+    place = {label: column for column, label in enumerate(identifier.labels)}
+    texts = [line.text for line in lines]
+    truth = np.array([place.get(line.tag, -1) for line in lines], dtype=np.int64)
+    characters = np.array([len(text) for text in prepare_texts(texts, RECIPE)], dtype=np.int64)
+    return identifier.identify(as_column(texts)), truth, characters
 
 
 def write_facts(output: Path, facts: Mapping[str, Any]) -> None:
@@ -287,11 +335,9 @@ def predict(model: str | Path, texts: Sequence[str]) -> list[str]:
     from transforms.identify.backends.fasttext import FastTextIdentifier
 
     identifier = FastTextIdentifier(str(model))
-    found = identifier.identify(texts, 1)
-    answers = ["und"] * len(texts)
-    for row, label in zip(found.rows.tolist(), found.labels.tolist(), strict=True):
-        answers[row] = identifier.labels[label]
-    return answers
+    found = identifier.identify(as_column(texts))
+    answers = np.where(found.any(axis=1), found.argmax(axis=1), -1)
+    return ["und" if label < 0 else identifier.labels[label] for label in answers.tolist()]
 
 
 def score_report(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:

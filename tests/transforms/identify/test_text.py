@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
-from transforms.identify.text import MOST_CHARACTERS, prepare_texts
+from transforms.identify.text import MOST_CHARACTERS, as_column, prepare_column, prepare_texts
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,27 @@ def test_every_text_becomes_one_line(texts, recipe):
     lines = prepare_texts(texts, recipe)
     assert len(lines) == len(texts)
     assert not any("\n" in line for line in lines)
+
+
+AWKWARD = st.one_of(
+    st.text(max_size=12),
+    st.text(
+        alphabet=st.sampled_from("aWwé·‧'’-–Σςßİ@/.: \n\t\u00a0\u200c\u0301\u0328\u0653\u094d\u093c가가\u1e9b你𠀀😀𝒜Ⱥ"),
+        max_size=14,
+    ),
+    st.sampled_from(
+        ["WWW.a.b c", "wwww.x y", "http://x y", "a//b", "e\u0301a", "q\u0307\u0323", "-·a·-", "١٢", "x" * 2100]
+    ),
+)
+
+
+@given(st.lists(AWKWARD, max_size=8), st.sampled_from(["plain", "letters-1"]))
+def test_a_column_is_prepared_as_its_texts(texts, recipe):
+    assert prepare_column(as_column(texts), recipe).texts() == prepare_texts(texts, recipe)
+
+
+def test_lone_surrogates_are_no_characters():
+    assert as_column(["a\ud800b"]).to_pylist() == ["a?b"]
 
 
 def test_very_long_texts_are_cut():

@@ -1,18 +1,21 @@
-"""fastText classifiers: lid.176, GlotLID, OpenLID, and the models trained here.
+"""fastText classifiers: lid.176, GlotLID, OpenLID, and the models trained here; without the library.
 
-Model file: any `.bin` or `.ftz`; the one in the package is described in `models/embedded.md`. fastText is MIT.
+Model file: any `.bin` or `.ftz`; the one in the package is described in `models/embedded.md`.
 """
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
-from fasttext.FastText import _FastText
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
-from schemas.variety import IDENTIFIERS, LABEL_PREFIX, labels_of
-from transforms.identify.interface import Predictions
-from transforms.identify.model_file import SETTING, read_model_facts
-from transforms.identify.text import prepare_texts
+from schemas.variety import IDENTIFIERS, labels_of
+from transforms.identify.calibration import Calibration
+from transforms.identify.model_file import SETTING, ModelFacts, read_model, read_model_facts
+from transforms.identify.predictor import Predictor
+from transforms.identify.text import prepare_column, prepare_texts
 
 
 class FastTextIdentifier:
@@ -27,17 +30,13 @@ class FastTextIdentifier:
     """
 
     def __init__(self, model: str, scheme: str | None = None) -> None:
-        facts = read_model_facts(model)
+        facts, numbers = read_model(model)
         self.labels = facts.labels
         self.scheme = scheme or guess_scheme(facts.labels, str(facts.card.get("scheme", "")))
+        self.calibration = _calibration(facts)
         self._recipe = facts.recipe
-        self._place = {LABEL_PREFIX + label: place for place, label in enumerate(facts.labels)}
+        self._predictor = Predictor(numbers)
         prepare_texts([], self._recipe)
-        try:
-            # `_FastText` and not `load_model`, which writes a warning to stderr.
-            self._model = _FastText(model_path=str(facts.path)).f
-        except (ValueError, RuntimeError, MemoryError) as error:
-            raise SettingsError(f"fastText cannot load {facts.path.name}: {error}", path=SETTING) from error
 
     @staticmethod
     def describe(model: str, scheme: str | None = None) -> tuple[tuple[str, ...], str]:
@@ -45,23 +44,22 @@ class FastTextIdentifier:
         facts = read_model_facts(model)
         return facts.labels, scheme or guess_scheme(facts.labels, str(facts.card.get("scheme", "")))
 
-    def identify(self, texts: Sequence[str], k: int) -> Predictions:
-        """Give the `k` most probable labels of each text; all when `k` is 0."""
-        lines = prepare_texts(texts, self._recipe)
-        spoken = [place for place, line in enumerate(lines) if line]
-        # The binding under `predict`: that one fails with numpy 2, and takes one line at a time.
-        found, probabilities = self._model.multilinePredict(
-            [lines[place] + "\n" for place in spoken], k if k > 0 else len(self.labels), 0.0, "replace"
-        )
-        counts = np.zeros(len(lines), dtype=np.int64)
-        counts[spoken] = [len(labels) for labels in found]
-        place_of = self._place
-        labels = np.fromiter(
-            (place_of[label] for row in found for label in row), dtype=np.int32, count=int(counts.sum())
-        )
-        # fastText adds 1e-5 inside its logarithms, so that a sure label comes out as 1.00001.
-        flat = np.concatenate(probabilities) if spoken else np.zeros(0, dtype=np.float32)
-        return Predictions(np.r_[0, np.cumsum(counts)], labels, np.clip(flat.astype(np.float32), 0.0, 1.0))
+    def identify(self, texts: pa.StringArray) -> NDArray[np.float32]:
+        """Give the probability of every label: (n, labels)."""
+        lines = prepare_column(texts, self._recipe)
+        sharpness = np.ones(len(lines), dtype=np.float32)
+        if self.calibration is not None:
+            sharpness = self.calibration.sharpness(lines.characters())
+        return self._predictor.probabilities(lines, sharpness)
+
+
+def _calibration(facts: ModelFacts) -> Calibration | None:
+    if "calibration" not in facts.card:
+        return None
+    try:
+        return msgspec.convert(facts.card["calibration"], Calibration)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"the card beside {facts.path.name} is broken: {error}", path=SETTING) from error
 
 
 def guess_scheme(labels: Sequence[str], named: str = "") -> str:
