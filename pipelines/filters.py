@@ -1,12 +1,14 @@
 """Stages alone, on plain files: Unix filters with the same code under them as the runs.
 
 Text goes in and out as UTF-8, byte for byte: bytes that are no UTF-8 pass through where a line is printed
-again, and models read the replacement character in their place.
+again, and models read the replacement character in their place. Only a newline ends a line; a carriage return
+before it and a byte order mark at the head of a file are dropped. An empty line is an ordinary one.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
@@ -36,7 +38,8 @@ def _add_extract(commands: Any, command: Callable[..., argparse.ArgumentParser])
         """\
 Take the main text out of web pages. One JSON object a page: file, url, title, text (blocks
 separated by newlines), language (as the page declares it), alternates (the same page in other
-languages), licence. A page without main text has an `error` in place of the text.
+languages), licence. A page without main text has an `error` in place of the text; the exit status
+is 1 when every page is such a one.
 
 example:
   isogloss extract page.html other.html | jq -r .text
@@ -120,7 +123,7 @@ examples:
     added.add_argument("files", nargs="*", metavar="FILE", help=_LINES)
     added.add_argument("--model", default="embedded", help="a fastText .bin or .ftz; by default the package's own")
     added.add_argument("--expect", metavar="TAGS", help="varieties that can occur, separated by commas")
-    added.add_argument("--top", type=int, default=1, metavar="N", help="how many varieties to print (default 1)")
+    added.add_argument("--top", type=_positive, default=1, metavar="N", help="how many varieties to print (default 1)")
 
 
 def _identify(options: argparse.Namespace) -> None:
@@ -154,7 +157,8 @@ def _add_pair(commands: Any, command: Callable[..., argparse.ArgumentParser]) ->
         """\
 Find the lines of two files that say the same, by margin (Artetxe and Schwenk 2019). Prints:
 score TAB source line TAB target line (counted from 1) TAB source TAB target, best first.
-A line that stands twice is used once, at its first place; empty lines are left out.
+A line that stands twice is used once, at its first place; empty lines are left out. A tab within
+a line is printed as a space.
 
 examples:
   isogloss pair ligurian.txt italian.txt > pairs.tsv
@@ -167,7 +171,7 @@ examples:
     added.add_argument("--model", default="", help="the encoder's model: a path, or a name such as laser2")
     added.add_argument("--source-variety", metavar="TAG", help="variety of the source, for encoders that ask")
     added.add_argument("--target-variety", metavar="TAG", help="variety of the target")
-    added.add_argument("--k", type=int, default=4, help="neighbours that the margin looks at (default 4)")
+    added.add_argument("--k", type=_positive, default=4, help="neighbours that the margin looks at (default 4)")
     added.add_argument("--margin", default="ratio", choices=("ratio", "distance", "absolute"))
     added.add_argument(
         "--retrieval",
@@ -194,7 +198,8 @@ def _pair(options: argparse.Namespace) -> None:
     rows = zip(found.margin.tolist(), found.source.tolist(), found.target.tolist(), strict=True)
     for score, i, j in sorted(rows, key=lambda row: (-row[0], row[1], row[2])):
         a, b = source_numbers[i], target_numbers[j]
-        _write(f"{score:.4f}\t{a + 1}\t{b + 1}\t{source_lines[a]}\t{target_lines[b]}")
+        sides = "\t".join(line.replace("\t", " ") for line in (source_lines[a], target_lines[b]))
+        _write(f"{score:.4f}\t{a + 1}\t{b + 1}\t{sides}")
 
 
 def _distinct_lines(path: str) -> tuple[list[str], list[str], list[int]]:
@@ -218,9 +223,9 @@ def _add_align(commands: Any, command: Callable[..., argparse.ArgumentParser]) -
         "pairs -> word links (Pharaoh)",
         """\
 Link the words of sentence pairs. Reads source TAB target (further columns before them, as
-`isogloss pair` prints, are skipped). Prints Pharaoh links, i-j counted from 0, a line a pair; with
---probabilities i-j:p. The association aligner learns from the very pairs that it is given: the
-more, the better.
+`isogloss pair` prints, are skipped). Prints Pharaoh links, i-j counted from 0, a line a pair (an
+empty one for an empty line); with --probabilities i-j:p. The association aligner learns from the
+very pairs that it is given: the more, the better.
 
 examples:
   isogloss align pairs.tsv > pairs.pharaoh
@@ -340,15 +345,18 @@ examples:
 def _score(options: argparse.Namespace) -> None:
     from schemas.table import UNDETERMINED
     from transforms.align import align_pairs
-    from transforms.score import score_fields, score_pairs
+    from transforms.score import score_fields, score_names, score_pairs
 
     if options.list:
         for spec in score_fields():
             about = {key.decode(): value.decode() for key, value in spec.metadata.items()}
             _write(f"{spec.name}\t{about['range']}\t{about['better']}\t{about['meaning']}")
         return
+    names = tuple(name.strip() for name in options.scores.split(",")) if options.scores else ()
+    unknown = sorted(set(names) - set(score_names()))
+    if unknown:
+        raise SettingsError(f"there is no score {unknown[0]!r}", cure="See `isogloss score --list`.")
     pairs = list(_pairs(options.pairs))
-    names = tuple(options.scores.split(",")) if options.scores else ()
     texts = [(_clean(a), _clean(b)) for a, b in pairs]
     table = score_pairs(
         texts,
@@ -394,12 +402,16 @@ def _known_variety(name: str) -> str:
 
 
 def _read_file(path: str) -> bytes:
-    from transforms.common import files
-
     try:
-        return files.read_bytes(path)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise SettingsError(f"there is no file {path!r}") from error
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> SettingsError:
+    if isinstance(error, FileNotFoundError | IsADirectoryError):
+        return SettingsError(f"there is no file {path!r}")
+    return SettingsError(f"{path!r} cannot be read: {error.strerror or error}")
 
 
 def _lines(paths: Sequence[str]) -> Iterator[str]:
@@ -411,8 +423,8 @@ def _lines(paths: Sequence[str]) -> Iterator[str]:
         try:
             with open(path, "rb") as file:  # noqa: PTH123 -- the same for a path as the shell gave it
                 yield from _lines_of(file)
-        except (FileNotFoundError, IsADirectoryError) as error:
-            raise SettingsError(f"there is no file {path!r}") from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
 
 def _lines_of(file: Any) -> Iterator[str]:
@@ -423,10 +435,17 @@ def _lines_of(file: Any) -> Iterator[str]:
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(_lines([path]), start=1):
-        columns = line.split("\t")
+        columns = line.split("\t") if line else ["", ""]
         if len(columns) < 2:
             raise SettingsError(f"{path}, line {number}: expected source TAB target, got {line[:60]!r}")
         yield columns[-2], columns[-1]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
+    return number
 
 
 def _chunks(lines: Iterator[str], size: int = 65536) -> Iterator[list[str]]:

@@ -190,12 +190,21 @@ example:
     )
     added.add_argument("labelled", metavar="LABELLED", help="TSV: tag TAB text")
     added.add_argument("-o", "--output", required=True, metavar="MODEL", help="where the model goes (.ftz or .bin)")
+    added.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="changes",
+        help="change the training, such as epochs=5",
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
     from pipelines import train_identifier
 
-    status = train_identifier.main([options.labelled, "-o", options.output])
+    changes = [word for change in options.changes for word in ("--set", change)]
+    status = train_identifier.main([options.labelled, "-o", options.output, *changes])
     if status not in (0, None):
         raise SettingsError("no model was made")
     return 0
