@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import psi
 
-from transforms.align.hmm import (
+from transforms.common.hmm import (
     JUMP_LIMIT,
     JUMPS,
     NULL_PROBABILITY,

@@ -1,7 +1,7 @@
 """Association: a statistical aligner that learns from the run's own pairs. No weights, no download.
 
 IBM model 1 with a diagonal prior begins, a hidden Markov model with a jump table and a null word goes on, in
-both directions (see `transforms.align.hmm`). The two directions' posterior probabilities of a link are joined by
+both directions (see `transforms.common.hmm`). The two directions' posterior probabilities of a link are joined by
 their geometric mean; links over the threshold are given, and that mean is their probability.
 
 Spelling is evidence: word pairs are put in classes by their edit similarity and length, the mean probability of a
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from schemas.table import field, table
-from transforms.align.hmm import (
+from transforms.common.hmm import (
     JUMP_LIMIT,
     JUMPS,
     SMALLEST,
