@@ -62,10 +62,17 @@ $(STAMPS)/dev: $(STAMPS)/base $(PINS)/dev.txt
 	$(PIP) --no-deps --requirement $(PINS)/dev.txt
 	@touch $@
 
-.PHONY: install-stores
-install-stores: $(STAMPS)/stores ## add the clients of gs:// and s3://, Dataflow, and emulators for tests
+.PHONY: install-cloud
+install-cloud: $(STAMPS)/cloud ## add the clients of gs://, s3:// and Dataflow
 
-$(STAMPS)/stores: $(STAMPS)/base $(PINS)/stores.txt
+.PHONY: install-stores
+install-stores: $(STAMPS)/stores ## add emulators of object stores, for tests
+
+$(STAMPS)/cloud: $(STAMPS)/base $(PINS)/cloud.txt
+	$(PIP) --no-deps --requirement $(PINS)/cloud.txt
+	@touch $@
+
+$(STAMPS)/stores: $(STAMPS)/cloud $(PINS)/stores.txt
 	$(PIP) --no-deps --requirement $(PINS)/stores.txt
 	@touch $@
 
@@ -79,6 +86,27 @@ lock: $(STAMPS)/venv ## write requirements/*.txt anew from pyproject.toml
 .PHONY: demo
 demo: $(STAMPS)/base ## crawl a small site and build a corpus, offline, with figures
 	$(BIN)/isogloss demo --again $(ARGS)
+
+# Dataflow ----------------------------------------------------------------------------------------------------
+# make image template PROJECT=my-project REGION=europe-west4 BUCKET=my-bucket VARIANT=gpu; see docs/dataflow.md
+
+VARIANT ?= cpu
+REPOSITORY ?= isogloss
+TAG ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo latest)
+IMAGE ?= $(REGION)-docker.pkg.dev/$(PROJECT)/$(REPOSITORY)/isogloss-$(VARIANT):$(TAG)
+TEMPLATE ?= gs://$(BUCKET)/templates/isogloss.json
+
+.PHONY: image
+image: ## build and push the container of Dataflow's workers: PROJECT, REGION, VARIANT=cpu or gpu
+	@test -n "$(PROJECT)" -a -n "$(REGION)" || { echo "give PROJECT=... REGION=..." >&2; exit 2; }
+	docker build --file deploy/Dockerfile --target $(VARIANT) --build-arg IMAGE=$(IMAGE) --tag $(IMAGE) .
+	docker push $(IMAGE)
+
+.PHONY: template
+template: ## write the Flex Template that launches it: PROJECT, REGION, BUCKET, VARIANT
+	@test -n "$(PROJECT)" -a -n "$(REGION)" -a -n "$(BUCKET)" || { echo "give PROJECT=... REGION=... BUCKET=..." >&2; exit 2; }
+	gcloud dataflow flex-template build $(TEMPLATE) --project $(PROJECT) --image $(IMAGE) --sdk-language PYTHON \
+		--metadata-file deploy/metadata.json
 
 # Checks ------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """build: the whole walk, from seeds or files to the corpus."""
 
 from pipelines.crawl import crawl
+from pipelines.dataflow import checked_here
 from pipelines.mine import mine
 from pipelines.prepare import prepare
 from pipelines.publish import publish
@@ -26,7 +27,8 @@ def build(run: Run) -> None:
     if not run.dry_run and read_manifest(configuration.folder("pairs")) is None:
         # Found now, and not after the crawl.
         check_models(
-            configuration.embed, sorted({tag for sides in configuration.corpus.wanted_pairs() for tag in sides})
+            checked_here(configuration.embed, run.options),
+            sorted({tag for sides in configuration.corpus.wanted_pairs() for tag in sides}),
         )
     if configuration.crawl is not None:
         crawl(run)

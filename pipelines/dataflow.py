@@ -17,6 +17,7 @@ from apache_beam.transforms.resources import merge_resource_hints, parse_resourc
 from pipelines.options import RunnerOptions
 from schemas.errors import SettingsError
 from transforms.common import files
+from transforms.embed import EmbedSettings
 
 if TYPE_CHECKING:
     from pipelines.config import Configuration
@@ -118,6 +119,13 @@ def prepared(options: RunnerOptions, hints: Hints) -> RunnerOptions:
             cure='Leave out worker_accelerator; steps with device = "cuda" ask for [dataflow] accelerator.',
         )
     return replace(options, flags=(*options.flags, f"--experiments={_ONE_PROCESS}"))
+
+
+def checked_here(settings: EmbedSettings, options: RunnerOptions) -> EmbedSettings:
+    """Give the settings by which this machine can check models that workers on Dataflow run: their GPU is not here."""
+    if not options.is_dataflow:
+        return settings
+    return msgspec.structs.replace(settings, device="cpu", precision="auto")
 
 
 def check_job(configuration: "Configuration", options: RunnerOptions) -> None:

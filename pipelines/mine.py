@@ -2,6 +2,7 @@
 
 import apache_beam as beam
 
+from pipelines.dataflow import checked_here
 from pipelines.run import Run, digest_of
 from schemas.pair import PAIR, PairBatch
 from schemas.sentence import SentenceBatch
@@ -38,8 +39,8 @@ def mine(run: Run) -> None:
         {"sentences": digest_of(sentences, "prepare") if not run.dry_run else ""} | _documents_digest(run),
     )
 
-    if not run.dry_run and not is_finished(plan):
-        check_models(configuration.embed, varieties)
+    if not run.dry_run and not run.options.is_described and not is_finished(plan):
+        check_models(checked_here(configuration.embed, run.options), varieties)
 
     def build(pipeline: beam.Pipeline) -> None:
         selected = (

@@ -6,9 +6,10 @@
 #   torch.txt   torch, by hand: its own dependencies differ by machine (CPU, CUDA), so pip resolves them
 #   models.txt  the model libraries; laser-encoders stands there without the fairseq that it asks for
 #   dev.txt     tests and checks
-#   stores.txt  the clients of Google Cloud and Amazon, and emulators of their stores for tests
+#   cloud.txt   the clients of Google Cloud and Amazon
+#   stores.txt  emulators of their stores, for tests
 #
-# pip installs base, models, dev and stores with --no-deps: the files say everything. Markers cover Python 3.11 to 3.13.
+# pip installs base, models, dev, cloud and stores with --no-deps: the files say everything. Markers cover Python 3.11 to 3.13.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-uv}
@@ -46,11 +47,13 @@ compile "$work/models.in" --constraint "$work/dev-all.txt" --output-file "$work/
 
 without "$work/dev-all.txt" "$work/base.txt" "$work/source.txt" "$work/models.txt" >"$work/dev.txt"
 
+compile pyproject.toml --extra gcp --extra aws --constraint "$work/dev-all.txt" --constraint "$work/models-all.txt" \
+    --output-file "$work/cloud-all.txt"
+without "$work/cloud-all.txt" "$work/base.txt" "$work/source.txt" >"$work/cloud.txt"
 compile pyproject.toml --extra stores --constraint "$work/dev-all.txt" --constraint "$work/models-all.txt" \
-    --output-file "$work/stores-all.txt"
-# sentence-transformers and others of models.txt may hold some of these too: each line stands where it is first needed.
-without "$work/stores-all.txt" "$work/base.txt" "$work/source.txt" "$work/dev.txt" >"$work/stores.txt"
+    --constraint "$work/cloud-all.txt" --output-file "$work/stores-all.txt"
+without "$work/stores-all.txt" "$work/base.txt" "$work/source.txt" "$work/cloud.txt" "$work/dev.txt" >"$work/stores.txt"
 
-for name in base source models dev stores; do
+for name in base source models dev cloud stores; do
     cp "$work/$name.txt" "requirements/$name.txt"
 done
