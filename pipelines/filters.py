@@ -163,6 +163,11 @@ a line is printed as a space.
 examples:
   isogloss pair ligurian.txt italian.txt > pairs.tsv
   isogloss pair --retrieval intersect --threshold 1.1 a.txt b.txt
+  isogloss pair --monotone chapter.lij.txt chapter.it.txt
+
+With --monotone the two files are one document, a sentence a line, that says the same in the same
+order: sentences are aligned many to many, in order (3-4 stands for lines 3 and 4, joined), and the
+score is 1 - the cost of the bead: 1 for the same text, about 0 for unrelated ones.
 """,
     )
     added.add_argument("source", help="file of lines")
@@ -180,12 +185,19 @@ examples:
         help="default max: 1-1",
     )
     added.add_argument("--threshold", type=float, help="least margin; by default the encoder's own")
+    added.add_argument("--monotone", action="store_true", help="align two documents sentence by sentence, in order")
+    added.add_argument(
+        "--largest", type=_positive, default=4, metavar="N", help="monotone: most lines of a pair, both sides (default 4)"
+    )
 
 
 def _pair(options: argparse.Namespace) -> None:
     from transforms.embed import EmbedSettings, embed_lines
     from transforms.mine import MineSettings, mine_vectors
 
+    if options.monotone:
+        _pair_monotone(options)
+        return
     sides = [_distinct_lines(path) for path in (options.source, options.target)]
     (source_lines, source_texts, source_numbers), (target_lines, target_texts, target_numbers) = sides
     embed = _settings(EmbedSettings, encoders=(options.encoder,), model=options.model or None)
@@ -200,6 +212,44 @@ def _pair(options: argparse.Namespace) -> None:
         a, b = source_numbers[i], target_numbers[j]
         sides = "\t".join(line.replace("\t", " ") for line in (source_lines[a], target_lines[b]))
         _write(f"{score:.4f}\t{a + 1}\t{b + 1}\t{sides}")
+
+
+def _pair_monotone(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from transforms.embed import EmbedSettings, embed_lines
+    from transforms.mine import align_monotone
+    from transforms.normalize import normalize_text
+
+    sides: list[list[tuple[int, str, str]]] = []
+    for path in (options.source, options.target):
+        cleaned = ((n, line, normalize_text(_clean(line))[0].strip()) for n, line in enumerate(_lines([path]), 1))
+        sides.append([row for row in cleaned if row[2]])
+    embed = _settings(EmbedSettings, encoders=(options.encoder,), model=options.model or None)
+    varieties = [_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety)]
+    # All runs of both sides are embedded together: they must lie in one space.
+    runs = [
+        [[" ".join(row[2] for row in side[i : i + length]) for i in range(len(side) - length + 1)] for side in sides]
+        for length in range(1, max(options.largest, 2))
+    ]
+    texts = [[text for of_length in runs for text in of_length[place]] for place in (0, 1)]
+    vectors = embed_lines(texts[0], texts[1], embed, varieties=(varieties[0], varieties[1]))
+    starts = [np.cumsum([0, *(len(of_length[place]) for of_length in runs)]) for place in (0, 1)]
+    lengths = [np.array([len(row[2]) for row in side], dtype=np.float64) for side in sides]
+    beads = align_monotone(
+        lambda length: vectors.a[starts[0][length - 1] : starts[0][length]],
+        lambda length: vectors.b[starts[1][length - 1] : starts[1][length]],
+        (len(sides[0]), len(sides[1])),
+        lengths=(lengths[0], lengths[1]),
+        largest=options.largest,
+    )
+    for bead in beads:
+        joined = (sides[0][bead.source_start : bead.source_end], sides[1][bead.target_start : bead.target_end])
+        if not all(joined) or (options.threshold is not None and 1 - bead.cost < options.threshold):
+            continue
+        numbers = [f"{rows[0][0]}-{rows[-1][0]}" if len(rows) > 1 else f"{rows[0][0]}" for rows in joined]
+        shown = [" ".join(row[1].strip().replace("\t", " ") for row in rows) for rows in joined]
+        _write("\t".join([f"{1 - bead.cost:.4f}", *numbers, *shown]))
 
 
 def _distinct_lines(path: str) -> tuple[list[str], list[str], list[int]]:
@@ -366,12 +416,22 @@ def _score(options: argparse.Namespace) -> None:
         target_variety=options.target_variety or UNDETERMINED,
         source_probabilities=_probabilities([a for a, _ in texts], options.source_variety),
         target_probabilities=_probabilities([b for _, b in texts], options.target_variety),
+        learn_fluency=True,
     )
     _write("\t".join([*table.column_names, "source", "target"]))
     columns = [column.to_pylist() for column in table.columns]
     for i, (source, target) in enumerate(pairs):
-        values = ["" if column[i] is None else f"{column[i]:.4f}" for column in columns]
-        _write("\t".join([*values, source, target]))
+        _write("\t".join([*(_score_cell(column[i]) for column in columns), source, target]))
+
+
+def _score_cell(value: Any) -> str:
+    """Write a score: nothing where it is not known, numbers of a list with spaces between, spans as side:first-last."""
+    if isinstance(value, list):
+        return " ".join(
+            f"{item['side']}:{item['start']}-{item['end'] - 1}" if isinstance(item, dict) else f"{item:.2f}"
+            for item in value
+        )
+    return "" if value is None else f"{value:.4f}"
 
 
 def _probabilities(texts: list[str], variety: str | None) -> list[float | None] | None:

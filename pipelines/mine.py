@@ -11,7 +11,7 @@ from transforms.common.checkpoint import FinishCheckpoint, is_finished, read_man
 from transforms.common.shards import ReadShards, WriteShards
 from transforms.embed import Embed, check_models
 from transforms.mine import Correspond, Mine, Select
-from transforms.score import Score
+from transforms.score import LearnFluency, Score
 
 
 def mine(run: Run) -> None:
@@ -63,7 +63,8 @@ def mine(run: Run) -> None:
             settings=configuration.mine, pairs=pairs, folder=configuration.folder("vectors"), known=known
         )
         aligned = mined.pairs | "align" >> Align(settings=configuration.align, folder=plan.folder)
-        scored = aligned.made | "score" >> Score(settings=configuration.score)
+        models = selected.made | "learn fluency" >> LearnFluency(settings=configuration.score, folder=plan.folder)
+        scored = aligned.made | "score" >> Score(settings=configuration.score, models=models)
         written = scored.made | "write pairs" >> WriteShards(
             noun=PairBatch, folder=plan.folder, shards=configuration.corpus.shards, by="pair_id", order=("pair_id",)
         )

@@ -231,7 +231,7 @@ def _host(origin: Provenance) -> str:
 
 
 def _limits(settings: PublishSettings) -> str:
-    limits = [f"`{score}` at least {limit:g}" for score, limit in sorted(settings.minimum.items())]
+    limits = [f"`{score}` at least {limit:g}" for score, limit in sorted(settings.least().items())]
     limits += [f"`{score}` at most {limit:g}" for score, limit in sorted(settings.maximum.items())]
     limits += [f"`{score}` not null" for score in sorted(settings.require)]
     return (

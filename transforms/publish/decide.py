@@ -17,7 +17,7 @@ from schemas.pair import PairBatch
 from schemas.reject import Reason, RejectBatch
 from schemas.score import is_score
 from transforms.common.accounting import Result, rejects_of
-from transforms.publish.settings import PublishSettings
+from transforms.publish.settings import QUALITY, PublishSettings
 
 STAGE = "publish"
 UNIT = "pair"
@@ -53,18 +53,19 @@ class Rule:
 
 
 def score_names(schema: pa.Schema) -> list[str]:
-    """List the scores among a schema's columns, in their order."""
-    return [spec.name for spec in schema if is_score(spec)]
+    """List the scores among a schema's columns that are one number, in their order; lists cannot be limited."""
+    return [spec.name for spec in schema if is_score(spec) and not pa.types.is_nested(spec.type)]
 
 
 def rules_of(settings: PublishSettings) -> list[Rule]:
     """Give the rules in the order in which they are checked: by name of the score; missing, too low, too high."""
     rules = []
+    least = settings.least()
     for score in settings.named_scores():
-        if score in settings.require:
+        if score in settings.require or (score == QUALITY and settings.precision is not None):
             rules.append(Rule(score, Reason.SCORE_MISSING))
-        if score in settings.minimum:
-            rules.append(Rule(score, Reason.SCORE_TOO_LOW, settings.minimum[score]))
+        if score in least:
+            rules.append(Rule(score, Reason.SCORE_TOO_LOW, least[score]))
         if score in settings.maximum:
             rules.append(Rule(score, Reason.SCORE_TOO_HIGH, settings.maximum[score]))
     return rules
@@ -80,6 +81,12 @@ def check_names(settings: PublishSettings, known: Collection[str]) -> None:
     Raises:
         SettingsError: lists the known ones.
     """
+    if settings.precision is not None and QUALITY not in known:
+        raise SettingsError(
+            f"the pairs have no score {QUALITY!r}, which a precision needs",
+            path="$.publish.precision",
+            cure=f"Name {QUALITY} in score.scores, or no scores, and mine again.",
+        )
     sections = (("minimum", settings.minimum), ("maximum", settings.maximum), ("require", settings.require))
     for section, names in sections:
         for score in names:

@@ -8,8 +8,8 @@ from transforms.score.settings import ScoreSettings
 
 if TYPE_CHECKING:
     from transforms.score.pairs import score_batch, score_pairs
-    from transforms.score.stage import Score
+    from transforms.score.stage import LearnFluency, Score
 
-__all__ = ["Score", "ScoreSettings", "score_batch", "score_fields", "score_names", "score_pairs"]
+__all__ = ["LearnFluency", "Score", "ScoreSettings", "score_batch", "score_fields", "score_names", "score_pairs"]
 
-__getattr__ = late(__name__, pairs=("score_batch", "score_pairs"), stage=("Score",))
+__getattr__ = late(__name__, pairs=("score_batch", "score_pairs"), stage=("LearnFluency", "Score"))

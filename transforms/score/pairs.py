@@ -1,6 +1,6 @@
 """Scores of batches and of plain text pairs: pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -8,24 +8,43 @@ import pyarrow as pa
 from schemas.identity import content_id
 from schemas.pair import LINK, PairBatch, pair_id
 from schemas.table import UNDETERMINED
-from transforms.score.registry import all_scores, score_fields
+from transforms.score.characters import CharacterModel, count_texts
+from transforms.score.registry import all_scores, score_fields, wants_models
 
 
-def score_batch(pairs: PairBatch, names: Sequence[str] = ()) -> PairBatch:
+def score_batch(
+    pairs: PairBatch, names: Sequence[str] = (), *, models: Mapping[str, CharacterModel] | None = None
+) -> PairBatch:
     """Put scores behind the columns of pairs.
 
     Args:
         pairs: with or without words and links; scores that need them are null without.
         names: columns or families; none: all.
+        models: a character model a variety; without one, fluency is null, or stays as the pairs have it already.
     """
     fields = score_fields(names)
     wanted = {spec.name for spec in fields}
-    columns: dict[str, pa.Array] = {}
+    asked = set(wanted)
     for score in all_scores():
-        mine = [spec for spec in score.fields if spec.name in wanted]
+        if wanted & {spec.name for spec in score.fields}:
+            asked.update(score.needs)
+    columns: dict[str, pa.Array] = {}
+    for score in sorted(all_scores(), key=lambda score: bool(score.needs)):
+        mine = [spec for spec in score.fields if spec.name in asked]
+        if score.learns and models is None:  # measured before, or never
+            present = set(pairs.data.schema.names)
+            columns |= {
+                spec.name: pairs.column(spec.name) if spec.name in present else pa.nulls(len(pairs), spec.type)
+                for spec in mine
+            }
+            continue
         if not mine:
             continue
-        computed = score.compute(pairs)
+        given = pairs
+        if score.needs:
+            needed = [spec for other in all_scores() for spec in other.fields if spec.name in score.needs]
+            given = pairs.with_scores(needed, columns)
+        computed = score.compute(given, models) if score.learns else score.compute(given)
         for spec in mine:
             columns[spec.name] = computed[spec.name].cast(spec.type)
     return pairs.with_scores(fields, columns)
@@ -40,6 +59,7 @@ def score_pairs(
     target_variety: str = UNDETERMINED,
     source_probabilities: Sequence[float | None] | None = None,
     target_probabilities: Sequence[float | None] | None = None,
+    learn_fluency: bool = False,
 ) -> pa.Table:
     """Score plain text pairs.
 
@@ -50,6 +70,7 @@ def score_pairs(
             `links`); without it, scores that need links are null.
         source_variety, target_variety: BCP 47 tags, where they are known.
         source_probabilities, target_probabilities: of the varieties; without them, identification is null.
+        learn_fluency: learn a character model of each side from these very texts; without, fluency is null.
 
     Returns:
         A column a score, a row a pair, in order.
@@ -78,7 +99,14 @@ def score_pairs(
         | _side("source", ids[0], sources, source_variety, source_probabilities, nothing)
         | _side("target", ids[1], targets, target_variety, target_probabilities, nothing)
     )
-    scored = score_batch(batch, names)
+    models: dict[str, CharacterModel] = {}
+    if learn_fluency and wants_models(names):
+        by_tag: dict[str, list[str]] = {}
+        for tag, texts in (("source", sources), ("target", targets)):
+            by_tag.setdefault(tag, []).extend(texts)
+        models = {tag: CharacterModel.of(count_texts(texts)) for tag, texts in by_tag.items()}
+        batch = batch.replace(source_variety=["source"] * len(pairs), target_variety=["target"] * len(pairs))
+    scored = score_batch(batch, names, models=models)
     fields = score_fields(names)
     return pa.Table.from_arrays([scored.column(spec.name) for spec in fields], schema=pa.schema(fields))
 

@@ -28,7 +28,8 @@ def all_scores() -> tuple[Score, ...]:
             if spec.name in owners:
                 raise ValueError(f"{module.name} and {owners[spec.name]} both define the score {spec.name}")
             owners[spec.name] = module.name
-        found.append(Score(module.name, tuple(loaded.FIELDS), loaded.compute))
+        needs, learns = getattr(loaded, "NEEDS", ()), getattr(loaded, "LEARNS", False)
+        found.append(Score(module.name, tuple(loaded.FIELDS), loaded.compute, tuple(needs), learns))
     return tuple(found)
 
 
@@ -42,6 +43,12 @@ def score_fields(names: Sequence[str] = ()) -> list[pa.Field]:
         if not wanted or score.name in wanted or spec.name in wanted
     ]
     return sorted(fields, key=lambda spec: spec.name)
+
+
+def wants_models(names: Sequence[str] = ()) -> bool:
+    """Do these names (none: all) ask for a score that needs character models?"""
+    wanted = {spec.name for spec in score_fields(names)}
+    return any(score.learns and wanted & {spec.name for spec in score.fields} for score in all_scores())
 
 
 def score_names() -> list[str]:

@@ -47,6 +47,13 @@ def has_letters(word: str) -> bool:
     return any(c.isalpha() for c in word)
 
 
+@lru_cache(maxsize=65536)
+def is_content_word(word: str) -> bool:
+    """Is this, by its length, a word of content? In alphabets with capitals four letters make one, elsewhere one does."""
+    first = next((c for c in word if c.isalpha()), "")
+    return bool(first) and (sum(c.isalpha() for c in word) >= 4 or first.upper() == first.lower())
+
+
 def names_in(words: Sequence[str]) -> list[bool]:
     """Tell the words that look like names: a capital, or letters with digits, elsewhere than at a sentence's beginning.
 

@@ -1,11 +1,13 @@
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
 from schemas.pair import PairBatch
+from schemas.score import score_field
 from transforms.common.accounting import ledger_entries
 from transforms.publish import PublishSettings, check_names, decide, score_names
 from transforms.publish.decide import VARIETY
@@ -133,3 +135,30 @@ def test_a_limit_must_be_a_number(value):
 def test_nonsense_is_refused(values):
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(values, PublishSettings)
+
+
+def test_a_precision_is_a_limit_of_quality_that_must_be_known(make):
+    pairs = make(numbers=[None, 0.9, 0.89, 0.95, 0.5, 1.0, 0.1])
+    fields = [score_field("quality", "Probability.", range="0 to 1", better="higher")]
+    judged = pairs.with_scores(fields, {"quality": pairs.column("numbers")})
+    result = decide(judged, PublishSettings(precision=0.9))
+    assert result.made.texts("pair_id") == [pairs.texts("pair_id")[i] for i in (1, 3, 5)]
+    assert result.rejects.texts("reason") == ["score_missing", *["score_too_low"] * 3]
+    assert set(result.rejects.texts("score")) == {"quality"}
+
+
+def test_a_precision_needs_the_score_and_is_no_second_limit(pairs):
+    with pytest.raises(SettingsError, match=r"\$.publish.precision: the pairs have no score 'quality'"):
+        decide(pairs, PublishSettings(precision=0.9))
+    with pytest.raises(ValueError, match="in two ways"):
+        PublishSettings(precision=0.9, minimum={"quality": 0.5})
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"precision": 90}, PublishSettings)
+
+
+def test_scores_that_are_lists_have_no_limits(pairs):
+    spans = score_field("spans", "Lists.", range="list", better="neither", kind=pa.list_(pa.float32()))
+    listed = pairs.with_scores([spans], {"spans": pa.array([[0.5]] * len(pairs), type=pa.list_(pa.float32()))})
+    assert "spans" not in score_names(listed.data.schema)
+    with pytest.raises(SettingsError, match="spans"):
+        decide(listed, PublishSettings(minimum={"spans": 0.5}))

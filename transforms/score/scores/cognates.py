@@ -10,11 +10,21 @@ from schemas.score import score_field
 from transforms.common.similarity import edit_similarities, fold
 from transforms.score.words import has_letters, linked_words, names_in
 
+COGNATE = 0.5
+"""Least edit similarity of a cognate: chance likeness of unrelated words of the same meaning stays below."""
+
 FIELDS = [
     score_field(
         "cognate",
         "Mean edit similarity of the linked words that are not the same, letter case and marks aside; null where"
         " no such words are linked.",
+        range="0 to 1",
+        better="neither",
+    ),
+    score_field(
+        "cognate_share",
+        "Share of the linked words that look related and are not the same (edit similarity .5 and more, letter case and"
+        " marks aside); names are left out; null where no other words are linked.",
         range="0 to 1",
         better="neither",
     ),
@@ -48,6 +58,7 @@ def compute(pairs: PairBatch) -> Mapping[str, pa.Array]:
     alike = edit_similarities(first, second).astype(np.float64)
     return {
         "cognate": _means(alike[~same], place[~same], len(pairs)),
+        "cognate_share": _means(((alike >= COGNATE) & ~same).astype(np.float64), place, len(pairs)),
         "shared_words": _means(same.astype(np.float64), place, len(pairs)),
     }
 

@@ -6,6 +6,7 @@ what counts as copied is words in such stretches, names and numbers left out.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -27,6 +28,13 @@ FIELDS = [
         better="lower",
     ),
     score_field(
+        "copy_share",
+        "Share of the target's words, names and numbers among them, that the source has too, each as often; letter case"
+        " does not count. Null when the target has no words.",
+        range="0 to 1",
+        better="neither",
+    ),
+    score_field(
         "identical",
         "1 when the two sides have the same letters and digits in the same order, letter case aside; 0 otherwise;"
         " null when neither has any.",
@@ -41,12 +49,17 @@ _LETTERS = re.compile(r"[\W_]+")
 def compute(pairs: PairBatch) -> Mapping[str, pa.Array]:
     """Look for equal stretches."""
     copied: list[float | None] = []
+    shared: list[float | None] = []
     identical: list[float | None] = []
     for source, target in zip(pairs.texts("source_text"), pairs.texts("target_text"), strict=True):
-        copied.append(_copied(_WORD.findall(source), _WORD.findall(target)))
+        words = _WORD.findall(source), _WORD.findall(target)
+        copied.append(_copied(*words))
+        counted = [Counter(word.casefold() for word in side if word[0].isalnum()) for side in words]
+        shared.append(share((counted[0] & counted[1]).total(), counted[1].total()))
         sides = [_LETTERS.sub("", text).casefold() for text in (source, target)]
         identical.append(float(sides[0] == sides[1]) if any(sides) else None)
-    return {"copy": pa.array(copied, type=pa.float32()), "identical": pa.array(identical, type=pa.float32())}
+    columns = {"copy": copied, "copy_share": shared, "identical": identical}
+    return {name: pa.array(values, type=pa.float32()) for name, values in columns.items()}
 
 
 def _copied(source: Sequence[str], target: Sequence[str]) -> float | None:
