@@ -1,15 +1,20 @@
 """Word alignment against links made by hand: alignment error rate (Och and Ney 2003) of the association aligner.
 
 It learns from the gold sentences themselves, as from any run's pairs, and from those of the other French -
-English set; links by hand are never seen. Words are as the sets give them.
+English set; links by hand are never seen. Words are as the sets give them. Invented dialects (`invented_dialect.py`)
+stand for the case this project is made for, where no links by hand are at hand.
 """
 
 import re
+import runpy
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from transforms.align import AlignSettings, Link, make_aligner
+from transforms.align import AlignSettings, Link, make_aligner, tokenize
+from transforms.align.calibration import calibration_error
 
 pytestmark = pytest.mark.data
 
@@ -65,15 +70,44 @@ def learned_links(pairs, more):
     return aligner.align(pairs)
 
 
+def invented(shared_data, language, number):
+    path = {"it": "oldi-seed/seed/ita_Latn", "de": "swigspot/language-detection/data/de.txt"}[language]
+    lines = (shared_data / path).read_text(encoding="utf-8").split("\n")
+    make = runpy.run_path(str(Path(__file__).with_name("invented_dialect.py")))["invented_pairs"]
+    return make([tokenize(line) for line in lines if line.strip()][:number], language)
+
+
+def calibration_gap(found, gold):
+    """Give the expected calibration error of the links of every other sentence: those not used to fit."""
+    held = [(link, possible) for links, (_, possible) in list(zip(found, gold, strict=True))[1::2] for link in links]
+    right = np.array([(link.source, link.target) in possible for link, possible in held])
+    return calibration_error(np.array([link.probability for link, _ in held]), right)
+
+
+@pytest.mark.parametrize("language", ["it", "de"])
+@pytest.mark.parametrize("number", [248, 600])
+def test_association_on_invented_dialects(shared_data, floor, language, number):
+    pairs, gold = invented(shared_data, language, number)
+    found = learned_links(pairs, [])
+    agreement = 1 - error_rate(found, gold)
+    assert agreement >= floor(f"align.association.invented-{language}-{number}.one_minus_aer"), agreement
+    assert calibration_gap(found, gold) <= 0.05
+
+
 def test_association_reaches_the_floors(shared_data, floor):
     english_french, gold_english_french = awesome_align(shared_data / "awesome-align-gold", "enfr")
     romanian_english, gold_romanian_english = awesome_align(shared_data / "awesome-align-gold", "roen")
     french_english, gold_french_english = alibi(shared_data / "alibi-fren")
     assert (len(english_french), len(romanian_english), len(french_english)) == (447, 248, 522)
+    held = []
     for name, pairs, more, gold in (
         ("en-fr", english_french, turned(french_english), gold_english_french),
         ("ro-en", romanian_english, [], gold_romanian_english),
         ("fr-en-stories", french_english, turned(english_french), gold_french_english),
     ):
-        agreement = 1 - error_rate(learned_links(pairs, more), gold)
+        found = learned_links(pairs, more)
+        agreement = 1 - error_rate(found, gold)
+        held.append((found, gold))
         assert agreement >= floor(f"align.association.{name}.one_minus_aer"), (name, agreement)
+    found, gold = ([*chain.from_iterable(side)] for side in zip(*held, strict=True))
+    assert calibration_gap(found, gold) <= 1 - floor("align.association.one_minus_calibration_error")

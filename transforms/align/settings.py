@@ -43,10 +43,16 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     threshold: Annotated[
         float,
         msgspec.Meta(gt=0, lt=1, description="association: least probability of a link."),
-    ] = 0.2
+    ] = 0.55
+    symmetrization: Annotated[
+        Literal["threshold", "intersection", "union", "grow-diag-final-and"],
+        msgspec.Meta(
+            description="association: how the links of both directions become one; threshold: those of a likely link."
+        ),
+    ] = "threshold"
     lexical_iterations: Annotated[
         int, msgspec.Meta(ge=1, le=50, description="association: rounds of learning words by themselves.")
-    ] = 4
+    ] = 6
     sequence_iterations: Annotated[
         int, msgspec.Meta(ge=0, le=50, description="association: rounds of learning words in sequence (HMM).")
     ] = 5
@@ -54,6 +60,16 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         msgspec.Meta(ge=0, description="association: weight of spelling in the prior, in counted words; 0: none."),
     ] = 10.0
+    beginnings: Annotated[
+        float,
+        msgspec.Meta(ge=0, description="association: weight of the words' first letters in the prior; 0: none."),
+    ] = 10.0
+    candidates: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, description="association: words that a word may be linked to; bounds the memory of learning."
+        ),
+    ] = 100
     prior: Annotated[
         str, msgspec.Meta(description="association: a table learned before (*.arrow), to learn on from; empty: none.")
     ] = ""

@@ -44,8 +44,13 @@ def test_links_are_those_of_simalign(bert, token_type, distortion):
 def test_small_batches_give_the_same_links(bert, token_type):
     whole = aligner(bert, token_type=token_type).align(WORDS)
     small = aligner(bert, token_type=token_type, batch_tokens=16)
-    assert small.align(WORDS) == whole
-    assert [small.align([pair])[0] for pair in WORDS] == whole
+    for found in (small.align(WORDS), [small.align([pair])[0] for pair in WORDS]):
+        for links, expected in zip(found, whole, strict=True):
+            assert [link[:2] for link in links] == [link[:2] for link in expected]
+            # a product of another shape rounds differently, and so may the last digit of a probability
+            assert [link.probability for link in links] == pytest.approx(
+                [link.probability for link in expected], abs=2e-4
+            )
 
 
 def test_probabilities_lie_between_0_and_1_and_add_up_to_at_most_one_a_word(bert):
