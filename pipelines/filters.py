@@ -6,6 +6,7 @@ before it and a byte order mark at the head of a file are dropped. An empty line
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -162,6 +163,7 @@ a line is printed as a space.
 
 examples:
   isogloss pair ligurian.txt italian.txt > pairs.tsv
+  isogloss pair --precision 0.95 --probabilities a.txt b.txt
   isogloss pair --retrieval intersect --threshold 1.1 a.txt b.txt
   isogloss pair --monotone chapter.lij.txt chapter.it.txt
 
@@ -184,16 +186,30 @@ score is 1 - the cost of the bead: 1 for the same text, about 0 for unrelated on
         choices=("forward", "backward", "intersect", "max", "union"),
         help="default max: 1-1",
     )
-    added.add_argument("--threshold", type=float, help="least margin; by default the encoder's own")
+    added.add_argument(
+        "--threshold", type=float, help="least margin; by default chosen so that a pair is more likely right than wrong"
+    )
+    added.add_argument("--precision", type=float, help="share of right pairs that is wanted, in place of a threshold")
+    added.add_argument("--calibration", metavar="CURVE", help="curve that `isogloss calibrate` fitted on judged pairs")
+    added.add_argument("--one-pass", action="store_true", help="do not learn from the sure pairs and look again")
+    added.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="a column more, behind the score: probability that the pair is right",
+    )
     added.add_argument("--monotone", action="store_true", help="align two documents sentence by sentence, in order")
     added.add_argument(
-        "--largest", type=_positive, default=4, metavar="N", help="monotone: most lines of a pair, both sides (default 4)"
+        "--largest",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="monotone: most lines of a pair, both sides (default 4)",
     )
 
 
 def _pair(options: argparse.Namespace) -> None:
     from transforms.embed import EmbedSettings, embed_lines
-    from transforms.mine import MineSettings, mine_vectors
+    from transforms.mine import MineSettings, mine_texts
 
     if options.monotone:
         _pair_monotone(options)
@@ -202,16 +218,28 @@ def _pair(options: argparse.Namespace) -> None:
     (source_lines, source_texts, source_numbers), (target_lines, target_texts, target_numbers) = sides
     embed = _settings(EmbedSettings, encoders=(options.encoder,), model=options.model or None)
     mine = _settings(
-        MineSettings, k=options.k, margin=options.margin, retrieval=options.retrieval, threshold=options.threshold
+        MineSettings,
+        k=options.k,
+        margin=options.margin,
+        retrieval=options.retrieval,
+        threshold=options.threshold,
+        precision=options.precision,
+        calibration=options.calibration,
+        second_pass=not options.one_pass,
     )
     varieties = tuple(_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety))
     vectors = embed_lines(source_texts, target_texts, embed, varieties=(varieties[0], varieties[1]))
-    found = mine_vectors(vectors.a, vectors.b, mine)
-    rows = zip(found.margin.tolist(), found.source.tolist(), found.target.tolist(), strict=True)
-    for score, i, j in sorted(rows, key=lambda row: (-row[0], row[1], row[2])):
+    mined = mine_texts(vectors.a, vectors.b, (source_texts, target_texts), mine)
+    found = mined.pairs.take(mined.is_kept)
+    probabilities = mined.probabilities[mined.is_kept].tolist()
+    rows = zip(found.margin.tolist(), found.source.tolist(), found.target.tolist(), probabilities, strict=True)
+    for score, i, j, probability in sorted(rows, key=lambda row: (-row[0], row[1], row[2])):
         a, b = source_numbers[i], target_numbers[j]
-        sides = "\t".join(line.replace("\t", " ") for line in (source_lines[a], target_lines[b]))
-        _write(f"{score:.4f}\t{a + 1}\t{b + 1}\t{sides}")
+        shown = "\t".join(line.replace("\t", " ") for line in (source_lines[a], target_lines[b]))
+        told = ""
+        if options.probabilities:
+            told = "\t" if math.isnan(probability) else f"\t{probability:.4f}"
+        _write(f"{score:.4f}{told}\t{a + 1}\t{b + 1}\t{shown}")
 
 
 def _pair_monotone(options: argparse.Namespace) -> None:

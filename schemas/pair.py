@@ -60,7 +60,14 @@ DOCUMENT_PRIOR = score_field(
     better="higher",
 )
 COSINE = score_field("cosine", "Cosine of the two sentence vectors.", range="-1 to 1", better="higher")
-MINED_SCORES = (DOCUMENT_PRIOR,)
+PROBABILITY = score_field(
+    "probability",
+    "Probability that the pair is right, by its margin: from judged pairs where a curve was fitted on them, else from what "
+    "sentences make of the rest when their partner is taken away. Null where pairs are too few to tell.",
+    range="0 to 1",
+    better="higher",
+)
+MINED_SCORES = (DOCUMENT_PRIOR, PROBABILITY)
 """Scores that mining gives beside the fixed `cosine` and `margin`."""
 
 PAIR = table(

@@ -1,6 +1,7 @@
 """mine: vectors of two sides -> pairs, by the margin over exact nearest neighbours.
 
-On a graph: `Select`, then (after embedding) `Mine`. In memory: `mine_vectors`.
+On a graph: `Select`, then (after embedding) `Mine`. In memory: `mine_vectors`; with a
+second pass: `mine_texts`.
 
 The names are imported when they are asked for: settings stay light, and only graphs need Beam.
 """
@@ -13,8 +14,9 @@ from transforms.mine.settings import DEFAULT_THRESHOLDS, DocumentSettings, MineS
 if TYPE_CHECKING:
     from transforms.mine.documents import SentenceDocuments, number_documents
     from transforms.mine.margin import margins, mean_cosines
-    from transforms.mine.mining import mine_vectors
+    from transforms.mine.mining import mine_texts, mine_vectors
     from transforms.mine.neighbours import BothWays, Neighbours, merge, nearest_both_ways
+    from transforms.mine.precision import Curve, judged_curve, read_curve
     from transforms.mine.retrieval import DIRECTIONS, Pairs, candidates, retrieve
     from transforms.mine.select import SelectSentences
     from transforms.mine.stage import Correspond, Mine, Mined, Select
@@ -24,6 +26,7 @@ __all__ = [
     "DIRECTIONS",
     "BothWays",
     "Correspond",
+    "Curve",
     "DocumentSettings",
     "Mine",
     "MineSettings",
@@ -35,19 +38,23 @@ __all__ = [
     "SentenceDocuments",
     "candidates",
     "default_threshold",
+    "judged_curve",
     "margins",
     "mean_cosines",
     "merge",
+    "mine_texts",
     "mine_vectors",
     "nearest_both_ways",
     "number_documents",
+    "read_curve",
     "retrieve",
 ]
 
 _HOMES = {
     "documents": ("SentenceDocuments", "number_documents"),
     "margin": ("margins", "mean_cosines"),
-    "mining": ("mine_vectors",),
+    "mining": ("mine_texts", "mine_vectors"),
+    "precision": ("Curve", "judged_curve", "read_curve"),
     "neighbours": ("BothWays", "Neighbours", "merge", "nearest_both_ways"),
     "retrieval": ("DIRECTIONS", "Pairs", "candidates", "retrieve"),
     "select": ("SelectSentences",),

@@ -11,23 +11,38 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy import sparse
 
 from schemas.ledger import LedgerBatch
-from schemas.pair import DOCUMENT_PRIOR, PairBatch, pair_id
+from schemas.pair import DOCUMENT_PRIOR, PROBABILITY, PairBatch, pair_id
 from schemas.reject import EXCERPT_CHARACTERS, Reason, RejectBatch
 from schemas.sentence import SentenceBatch
 from schemas.table import BATCH_ROWS
+from transforms.common import files
 from transforms.common.accounting import reject_entries, rejects_of
-from transforms.common.blocks import SPARSE, VectorBlock, read_dense, read_sentence_column, read_sentences, read_sparse
+from transforms.common.blocks import (
+    SPARSE,
+    VectorBlock,
+    read_dense,
+    read_sentence_column,
+    read_sentences,
+    read_sparse,
+    write_sparse,
+)
 from transforms.mine.documents import number_documents
-from transforms.mine.mining import Mined, mine_neighbours
+from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
+from transforms.mine.mining import Mined, better, mine_neighbours
 from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, merge, nearest_both_ways, no_neighbours
+from transforms.mine.precision import LEAST_SURE
 from transforms.mine.retrieval import DIRECTIONS, Candidates
 from transforms.mine.settings import MineSettings
 
 PairOfVarieties = tuple[str, str]
 
 STAGE = "mine"
+SECOND_PASS = "second-pass"  # noqa: S105 -- a folder, not a password
+"""Folder below that of the vectors: what first passes taught, and the vectors of second passes."""
+
 SOURCE, TARGET = "source", "target"
 _ROW_BITS = 32
 _LEAST_SQUARES = 16
@@ -90,7 +105,8 @@ class Fate:
         rows: (p,) int64, the sentence of each pair that touches the block.
         places: (p,) int64, place of the pair among all that were retrieved.
         kept: (p,) bool, whether its margin reaches the threshold.
-        cosines, margins, priors, directions: (p,) the pair's; the margin has the prior in it.
+        cosines, margins, priors, directions, probabilities: (p,) the pair's; the margin has the prior in it, a
+            probability that is not known is NaN.
         best: (block.rows,) float64, margin of each sentence's candidate; minus infinity where it has none.
         best_priors: (block.rows,) float64, what documents added to it.
         threshold: the smallest margin that is kept.
@@ -106,6 +122,7 @@ class Fate:
     margins: NDArray[np.float64]
     priors: NDArray[np.float64]
     directions: NDArray[np.int8]
+    probabilities: NDArray[np.float64]
     best: NDArray[np.float64]
     best_priors: NDArray[np.float64]
     threshold: float
@@ -118,7 +135,7 @@ class Half:
     Attributes:
         name, side: as in `BlockNeighbours`.
         chunk: which run of pairs; pairs are joined a run at a time.
-        places, kept, cosines, margins, priors, directions, threshold: as in `Fate`.
+        places, kept, cosines, margins, priors, directions, probabilities, threshold: as in `Fate`.
         sentences: (p) rows, the side's columns.
     """
 
@@ -131,6 +148,7 @@ class Half:
     margins: NDArray[np.float64]
     priors: NDArray[np.float64]
     directions: NDArray[np.int8]
+    probabilities: NDArray[np.float64]
     threshold: float
     sentences: pa.RecordBatch
 
@@ -204,26 +222,109 @@ def merge_neighbours(first: BlockNeighbours, second: BlockNeighbours) -> BlockNe
 
 
 def decide(
-    found: Sequence[BlockNeighbours], settings: MineSettings, known: Iterable[tuple[str, str]] = ()
+    found: Sequence[BlockNeighbours],
+    settings: MineSettings,
+    known: Iterable[tuple[str, str]] = (),
+    again: Sequence[BlockNeighbours] = (),
 ) -> Iterator[Fate]:
     """Choose the pairs of two varieties and say what becomes of every sentence.
 
     Args:
-        found: merged neighbours of all blocks of both sides, in any order.
+        found: merged neighbours of all blocks of both sides, in any order: k + 1 of them.
         settings: margin, retrieval, threshold, documents.
         known: ids of documents that are known to correspond.
+        again: the same of the second pass, where there was one; what finds more counts.
     """
+    known = list(known)
+    mined, sources, targets = _mined(found, settings, known)
+    if again:
+        second, second_sources, second_targets = _mined(again, settings, known)
+        if better(mined, second) is second:
+            mined, sources, targets = second, second_sources, second_targets
+    yield from _fates(sources, mined, mined.pairs.source, mined.forward)
+    yield from _fates(targets, mined, mined.pairs.target, mined.backward)
+
+
+def _mined(
+    found: Sequence[BlockNeighbours], settings: MineSettings, known: Iterable[tuple[str, str]]
+) -> tuple[Mined, list[BlockNeighbours], list[BlockNeighbours]]:
+    """Mine the neighbours of all blocks; gives the blocks of both sides too, in order."""
     sources, targets = (
         sorted((part for part in found if part.side == side), key=lambda part: part.block.number)
         for side in (SOURCE, TARGET)
     )
-    neighbours = BothWays(_unpacked(sources, targets, settings.k), _unpacked(targets, sources, settings.k))
+    kept = found[0].neighbours.indices.shape[1]
+    neighbours = BothWays(_unpacked(sources, targets, kept), _unpacked(targets, sources, kept))
     documents = None
     if settings.documents.prior and sources and targets:
         documents = number_documents(_document_ids(sources), _document_ids(targets), known)
-    mined = mine_neighbours(neighbours, settings, found[0].block.encoder, documents)
-    yield from _fates(sources, mined, mined.pairs.source, mined.forward)
-    yield from _fates(targets, mined, mined.pairs.target, mined.backward)
+    return mine_neighbours(neighbours, settings, found[0].block.encoder, documents), sources, targets
+
+
+def teach_blocks(
+    found: Sequence[BlockNeighbours], settings: MineSettings, known: Iterable[tuple[str, str]], folder: str
+) -> str | None:
+    """Learn from the sure pairs of a first pass and write what they taught.
+
+    Memory: the neighbours of all blocks; text and vectors of the pairs that teach, at most `lexicon.MOST_PAIRS`.
+
+    Args:
+        found, settings, known: as in `decide`.
+        folder: of the vectors checkpoint.
+
+    Returns:
+        Path of the file below the folder; None where the sure pairs are too few, or vectors are dense.
+    """
+    if not settings.second_pass or any(part.block.kind != SPARSE for part in found):
+        return None
+    mined, sources, targets = _mined(found, settings, known)
+    sure = mined.sure
+    if len(sure) < LEAST_SURE:
+        return None
+    ranked = np.argsort(-mined.pairs.margin[sure], kind="stable")[:MOST_PAIRS]
+    chosen = mined.pairs.take(sure[np.sort(ranked)])  # by source, then target: by id
+    (source_vectors, source_texts), (target_vectors, target_texts) = (
+        _rows_of(parts, rows) for parts, rows in ((sources, chosen.source), (targets, chosen.target))
+    )
+    path = f"{SECOND_PASS}/{found[0].name.replace('>', '-')}/taught.npz"
+    files.write_bytes(
+        files.join(folder, *path.split("/")),
+        teach(source_vectors, target_vectors, source_texts, target_texts).to_bytes(),
+    )
+    return path
+
+
+def _rows_of(parts: Sequence[BlockNeighbours], rows: NDArray[np.int64]) -> tuple[Vectors, list[str]]:
+    """Read vectors and texts of some sentences of a side, block by block; given back in the order of the rows."""
+    offsets = _offsets(parts)
+    vectors, texts, places = [], [], []
+    for number, part in enumerate(parts):
+        here = np.flatnonzero((rows >= offsets[number]) & (rows < offsets[number + 1]))
+        if len(here):
+            own = rows[here] - offsets[number]
+            column = read_sentence_column(part.block, "normalized")
+            vectors.append(read_sparse(part.block)[own])
+            texts += [column[row] for row in own]
+            places.append(here)
+    order = np.argsort(np.concatenate(places))
+    return sparse.csr_array(sparse.vstack(vectors, format="csr"))[order], [texts[place] for place in order]
+
+
+def fuse_block(block: VectorBlock, name: str, path: str) -> VectorBlock:
+    """Write the vectors of a block for the second pass; gives the reference.
+
+    Args:
+        block: of either variety.
+        name: `source>target`.
+        path: what the first pass taught, below the folder.
+    """
+    taught = Taught.from_bytes(files.read_bytes(files.join(block.folder, *path.split("/"))))
+    sentences = read_sentences(block)
+    source = name.partition(">")[0]
+    fused = taught.fuse(read_sparse(block), sentences.texts("normalized"), is_source=block.variety == source)
+    made = block._replace(dimension=fused.shape[1], vectors=f"{SECOND_PASS}/{name.replace('>', '-')}/{block.vectors}")
+    write_sparse(made, sentences.column("sentence_id"), fused)
+    return made
 
 
 def _document_ids(parts: Sequence[BlockNeighbours]) -> list[str]:
@@ -270,6 +371,7 @@ def _fates(
             pairs.margin,
             pairs.prior,
             pairs.direction,
+            mined.probabilities[places],
             candidates.margins[offsets[number] : offsets[number + 1]],
             candidates.priors[offsets[number] : offsets[number + 1]],
             mined.threshold,
@@ -294,6 +396,7 @@ def halves_of(fate: Fate) -> tuple[list[Half], RejectBatch, LedgerBatch]:
                 fate.margins[chosen],
                 fate.priors[chosen],
                 fate.directions[chosen],
+                fate.probabilities[chosen],
                 fate.threshold,
                 sentences.take(fate.rows[chosen]).data.select(["sentence_id", *_COPIED]),
             )
@@ -357,7 +460,12 @@ def join_halves(halves: Sequence[Half]) -> tuple[PairBatch, RejectBatch, LedgerB
     every["direction"] = [DIRECTIONS[number] for number in scores.directions]
     every["cosine"], every["margin"] = scores.cosines, scores.margins - scores.priors
     pairs = PairBatch.from_columns(every)
-    pairs = pairs.with_scores([DOCUMENT_PRIOR], {DOCUMENT_PRIOR.name: pa.array(scores.priors.astype(np.float32))})
+    probabilities = scores.probabilities.astype(np.float32)
+    mined = {
+        DOCUMENT_PRIOR.name: pa.array(scores.priors.astype(np.float32)),
+        PROBABILITY.name: pa.array(probabilities, mask=np.isnan(probabilities)),
+    }
+    pairs = pairs.with_scores([DOCUMENT_PRIOR, PROBABILITY], mined)
     kept, rejected = pairs.filter(scores.kept), pairs.filter(~scores.kept)
     rejects = _too_low(rejected, scores.margins[~scores.kept], scores.priors[~scores.kept], scores)
     ledger = [
@@ -385,6 +493,7 @@ def _joined(halves: Sequence[Half]) -> tuple[pa.Table, Half]:
         margins=column("margins"),
         priors=column("priors"),
         directions=column("directions"),
+        probabilities=column("probabilities"),
     )
 
 

@@ -1,5 +1,6 @@
 """Mine two matrices of vectors in memory."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,9 +8,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from transforms.mine.documents import DocumentEvidence, SentenceDocuments
+from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
 from transforms.mine.margin import mean_cosines
 from transforms.mine.neighbours import BothWays, Vectors, nearest_both_ways
-from transforms.mine.retrieval import Candidates, Pairs, candidates_both_ways, retrieve
+from transforms.mine.precision import LEAST_SURE, Curve, Side, planted_curve, read_curve
+from transforms.mine.retrieval import BOTH, Candidates, Pairs, Prior, candidates_both_ways, retrieve
 from transforms.mine.settings import MineSettings
 
 
@@ -21,6 +24,8 @@ class Mined(NamedTuple):
         is_kept: (pairs,) bool; does the margin reach the threshold?
         forward, backward: the best partner of each source and of each target, threshold or not.
         threshold: the smallest margin that is kept.
+        probabilities: (pairs,) float64, that each pair is right; NaN where that is not known.
+        curve: where they come from; None where there is none.
     """
 
     pairs: Pairs
@@ -28,6 +33,20 @@ class Mined(NamedTuple):
     forward: Candidates
     backward: Candidates
     threshold: float
+    probabilities: NDArray[np.float64]
+    curve: Curve | None
+
+    @property
+    def expected_right(self) -> float:
+        """How many right pairs are kept, by their probabilities; 0 where nothing is known of them."""
+        return float(self.probabilities[self.is_kept].sum()) if self.curve else 0.0
+
+    @property
+    def sure(self) -> NDArray[np.int64]:
+        """Positions of pairs that can teach: each other's candidate, and more likely right than wrong."""
+        if self.curve is None:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero((self.pairs.direction == BOTH) & (self.probabilities >= 0.5))
 
 
 def mine_neighbours(
@@ -38,21 +57,68 @@ def mine_neighbours(
     With documents it is done twice: the pairs that are each other's candidate and reach the threshold without
     documents tell which documents correspond, and what they tell is added to the margins.
 
+    The threshold is the one that is set; or follows from the precision that is asked for, or from every kept pair
+    being more likely right than wrong; or is the encoder's default, where pairs are too few to tell
+    (`precision.LEAST_SURE`) or the retrieval is not 1-1.
+
     Args:
-        found: neighbours of every source among all targets and of every target among all sources.
-        settings: k (that of the neighbours), margin, retrieval, threshold.
+        found: neighbours of every source among all targets and of every target among all sources: k + 1 of them, where
+            probabilities are wanted; the margin looks at k.
+        settings: k, margin, retrieval, threshold, precision, calibration.
         encoder: name of the encoder; decides the default threshold.
         documents: in which documents the sentences stand; no prior when not given.
     """
-    threshold = settings.threshold_for(encoder)
-    source_means = mean_cosines(found.forward, len(found.backward.indices))
-    target_means = mean_cosines(found.backward, len(found.forward.indices))
-    forward, backward = candidates_both_ways(found, source_means, target_means, settings.margin)
-    if documents is not None:
-        evidence = document_evidence(forward, backward, threshold, documents)
-        forward, backward = candidates_both_ways(found, source_means, target_means, settings.margin, evidence.prior)
+    near = BothWays(*(side.first(settings.k) for side in found))
+    means = (
+        mean_cosines(near.forward, len(near.backward.indices)),
+        mean_cosines(near.backward, len(near.forward.indices)),
+    )
+    mined = _decided(found, near, means, settings, encoder, None)
+    if documents is None:
+        return mined
+    evidence = document_evidence(mined.forward, mined.backward, mined.threshold, documents)
+    return _decided(found, near, means, settings, encoder, evidence.prior)
+
+
+def _decided(
+    found: BothWays,
+    near: BothWays,
+    means: tuple[NDArray[np.float64], NDArray[np.float64]],
+    settings: MineSettings,
+    encoder: str,
+    prior: Prior | None,
+) -> Mined:
+    """Choose candidates, pairs and threshold."""
+    forward, backward = candidates_both_ways(near, *means, settings.margin, prior)
     pairs = retrieve(forward, backward, settings.retrieval)
-    return Mined(pairs, pairs.margin >= threshold, forward, backward, threshold)
+    curve = _curve(found, means, (forward, backward), pairs, settings, prior)
+    probabilities = np.full(len(pairs.margin), np.nan) if curve is None else curve.at(pairs.margin)
+    threshold = settings.threshold
+    if threshold is None:
+        threshold = (
+            settings.threshold_for(encoder) if curve is None else curve.threshold(pairs.margin, settings.precision)
+        )
+    return Mined(pairs, pairs.margin >= threshold, forward, backward, threshold, probabilities, curve)
+
+
+def _curve(
+    found: BothWays,
+    means: tuple[NDArray[np.float64], NDArray[np.float64]],
+    chosen: tuple[Candidates, Candidates],
+    pairs: Pairs,
+    settings: MineSettings,
+    prior: Prior | None,
+) -> Curve | None:
+    if settings.calibration:
+        return read_curve(settings.calibration)
+    if settings.retrieval not in {"max", "intersect"} or found.forward.indices.shape[1] <= settings.k:
+        return None
+    swapped = None if prior is None else lambda own, others: prior(others, own)
+    sides = (
+        Side(found.forward, means[0], chosen[0], prior),
+        Side(found.backward, means[1], chosen[1], swapped),
+    )
+    return planted_curve(pairs, *sides, settings.k, settings.margin)
 
 
 def document_evidence(
@@ -86,6 +152,67 @@ def mine_vectors(
         ValueError: the sides do not fit each other, or a value is not finite.
     """
     settings = settings or MineSettings()
-    found = nearest_both_ways(source, target, settings.k)
-    mined = mine_neighbours(found, settings, "ngram" if sparse.issparse(source) else "laser", documents)
+    mined = mine_matrices(source, target, settings, documents)
     return mined.pairs.take(mined.is_kept)
+
+
+def mine_matrices(
+    source: Vectors, target: Vectors, settings: MineSettings, documents: SentenceDocuments | None = None
+) -> Mined:
+    """Do what `mine_vectors` does; gives all pairs, with probabilities and threshold."""
+    found = nearest_both_ways(source, target, settings.k + 1)
+    return mine_neighbours(found, settings, "ngram" if sparse.issparse(source) else "laser", documents)
+
+
+def mine_texts(
+    source: Vectors,
+    target: Vectors,
+    texts: tuple[Sequence[str], Sequence[str]],
+    settings: MineSettings,
+    documents: SentenceDocuments | None = None,
+) -> Mined:
+    """Mine twice: sure pairs of the first pass teach the second (`lexicon`), which counts where it finds more.
+
+    Args:
+        source, target, settings, documents: as in `mine_vectors`.
+        texts: of the rows of both sides.
+    """
+    first = mine_matrices(source, target, settings, documents)
+    taught = teach_from(first, source, target, texts) if settings.second_pass and sparse.issparse(source) else None
+    if taught is None:
+        return first
+    second = mine_matrices(
+        taught.fuse(source, texts[0], is_source=True),
+        taught.fuse(target, texts[1], is_source=False),
+        settings,
+        documents,
+    )
+    return better(first, second)
+
+
+def better(first: Mined, second: Mined) -> Mined:
+    """Give the pass that is expected to keep more right pairs."""
+    return second if second.expected_right > first.expected_right else first
+
+
+def teach_from(
+    first: Mined, source: Vectors, target: Vectors, texts: tuple[Sequence[str], Sequence[str]]
+) -> Taught | None:
+    """Learn from the sure pairs of a first pass; None where they are too few.
+
+    The pairs are taken in the order of their texts, so the order of the lines changes nothing.
+    """
+    sure = first.sure
+    if len(sure) < LEAST_SURE:
+        return None
+    if len(sure) > MOST_PAIRS:
+        sure = sure[np.argsort(-first.pairs.margin[sure], kind="stable")[:MOST_PAIRS]]
+    both = [(texts[0][a], texts[1][b]) for a, b in zip(first.pairs.source[sure], first.pairs.target[sure], strict=True)]
+    order = sorted(range(len(sure)), key=both.__getitem__)
+    rows = sure[order]
+    return teach(
+        source[first.pairs.source[rows]],
+        target[first.pairs.target[rows]],
+        [both[place][0] for place in order],
+        [both[place][1] for place in order],
+    )

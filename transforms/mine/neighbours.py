@@ -36,7 +36,7 @@ TILE_TARGETS = 4096
 SPARSE_TARGETS = 16384
 """Targets that a sparse product looks at together: their sums stay in a core's cache."""
 
-SCREENED_PAIRS = 10_000_000
+SCREENED_PAIRS = 100_000_000
 """From here on a sparse search is screened; below, the start of the screen costs more than it saves."""
 
 Vectors = Any
@@ -54,6 +54,10 @@ class Neighbours(NamedTuple):
 
     indices: NDArray[np.int64]
     cosines: NDArray[np.float32]
+
+    def first(self, k: int) -> "Neighbours":
+        """Give the k nearest of them."""
+        return Neighbours(self.indices[:, :k], self.cosines[:, :k])
 
     def shifted(self, offset: int) -> "Neighbours":
         """Give the neighbours with `offset` added to every index, as when the other side is one block of many."""

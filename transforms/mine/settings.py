@@ -69,9 +69,26 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     threshold: Annotated[
         float | None,
         msgspec.Meta(
-            description="Smallest margin that is kept; the default follows from the kind of vectors and the margin."
+            description="Smallest margin that is kept; not given: chosen so that each pair is more likely right than wrong."
         ),
     ] = None
+    precision: (
+        Annotated[
+            float,
+            msgspec.Meta(
+                gt=0, lt=1, description="Share of right pairs that is wanted among those kept, in place of a threshold."
+            ),
+        ]
+        | None
+    ) = None
+    calibration: Annotated[
+        str,
+        msgspec.Meta(description="Curve that `isogloss calibrate` fitted on judged pairs; empty: fitted without any."),
+    ] = ""
+    second_pass: Annotated[
+        bool,
+        msgspec.Meta(description="Learn words from sure pairs and mine again where that finds more (ngram only)."),
+    ] = True
     minimum_probability: Annotated[
         float,
         msgspec.Meta(ge=0, le=1, description="Smallest probability of its variety with which a sentence is mined."),
@@ -81,6 +98,8 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if self.threshold is not None and self.threshold != self.threshold:  # NaN
             raise ValueError("threshold is not a number: expected a margin, such as 1.06")
+        if self.threshold is not None and self.precision is not None:
+            raise ValueError("threshold and precision are both set: expected one of them")
 
     def threshold_for(self, encoder: str) -> float:
         """Give the smallest margin that is kept for vectors of this encoder, such as `ngram` or `ngram:<digest>`.

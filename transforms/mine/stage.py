@@ -14,7 +14,9 @@ does not. Neither order nor duplicates of the references' arrival matter: every 
 How it goes, per pair of varieties: the grid of source blocks and target blocks is cut into squares; a square is
 read and searched for the nearest neighbours of both sides; what the squares found of one block is merged; all
 neighbourhoods of the pair of varieties come together once, as numbers, for margins and retrieval; then each
-block is read once more for the texts of its sentences. Vectors never pass a shuffle.
+block is read once more for the texts of its sentences. Vectors never pass a shuffle. Where a second pass is wanted, the
+sure pairs of the first teach it at one place, every block's vectors are written anew below the vectors' folder, and
+the grid is searched again; all is decided once both passes are there.
 
 Cost: the search, n * m. Through the shuffle go 12 * k bytes a sentence and square, and the texts of the kept
 pairs once. Memory: two blocks of vectors and the neighbours of a square's blocks for the search;
@@ -46,11 +48,13 @@ from transforms.mine.blockwise import (
     PairOfVarieties,
     Square,
     decide,
+    fuse_block,
     halves_of,
     join_halves,
     merge_neighbours,
     plan_squares,
     search_square,
+    teach_blocks,
 )
 from transforms.mine.documents import Name, correspondences, names_of
 from transforms.mine.select import SELECT, SelectSentences
@@ -178,12 +182,13 @@ class Mine(beam.PTransform):  # type: ignore[misc]
             | "Spread squares" >> beam.Reshuffle()
         )
         known = () if self.known is None else beam.pvalue.AsList(self.known)
+        found = squares | "Search and merge" >> _Neighbourhoods(k=self.settings.k)
+        passes = {"first": found}
+        if self.settings.second_pass:
+            passes["second"] = self._second_pass(blocks, found, known)
         decided = (
-            squares
-            | "Search" >> beam.ParDo(_Search(self.settings.k)).with_output_types(tuple[str, BlockNeighbours])
-            | "Merge" >> beam.CombinePerKey(_Merge())
-            | "Drop key" >> beam.Map(_with_pair).with_output_types(tuple[str, BlockNeighbours])
-            | "Gather neighbourhoods" >> beam.GroupByKey()
+            passes
+            | "Gather neighbourhoods" >> beam.CoGroupByKey()
             | "Decide" >> beam.FlatMap(_decide, settings=self.settings, known=known).with_output_types(Fate)
             | "Spread fates" >> beam.Reshuffle()
         )
@@ -199,6 +204,43 @@ class Mine(beam.PTransform):  # type: ignore[misc]
             joined.made,
             (read.rejects, joined.rejects) | "All rejects" >> beam.Flatten(),
             (read.ledger, joined.ledger) | "All entries" >> beam.Flatten(),
+        )
+
+    def _second_pass(self, blocks: beam.PCollection[VectorBlock], found: Any, known: Any) -> Any:
+        """Learn from the sure pairs, write new vectors, search them."""
+        taught = (
+            found
+            | "Gather first pass" >> beam.GroupByKey()
+            | "Teach"
+            >> beam.FlatMap(_teach, settings=self.settings, known=known, folder=self.folder).with_output_types(
+                tuple[str, str]
+            )
+        )
+        return (
+            blocks
+            | "Fuse"
+            >> beam.FlatMap(_fuse, pairs=self.pairs, taught=beam.pvalue.AsDict(taught)).with_output_types(
+                tuple[str, VectorBlock]
+            )
+            | "Gather fused blocks" >> beam.GroupByKey()
+            | "Plan second squares" >> beam.FlatMap(_plan_again).with_output_types(Square)
+            | "Spread second squares" >> beam.Reshuffle()
+            | "Search and merge again" >> _Neighbourhoods(k=self.settings.k)
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class _Neighbourhoods(beam.PTransform):  # type: ignore[misc]
+    """Search squares; merge what they found of each block. One neighbour more than the margin looks at."""
+
+    k: int
+
+    def expand(self, squares: beam.PCollection[Square]) -> beam.PCollection:
+        return (
+            squares
+            | "Search" >> beam.ParDo(_Search(self.k + 1)).with_output_types(tuple[str, BlockNeighbours])
+            | "Merge" >> beam.CombinePerKey(_Merge())
+            | "Drop key" >> beam.Map(_with_pair).with_output_types(tuple[str, BlockNeighbours])
         )
 
 
@@ -253,10 +295,39 @@ def _with_pair(keyed: tuple[str, BlockNeighbours]) -> tuple[str, BlockNeighbours
     return keyed[1].name, keyed[1]
 
 
+def _teach(
+    gathered: tuple[str, Iterable[BlockNeighbours]],
+    settings: MineSettings,
+    known: Iterable[tuple[str, str]],
+    folder: str,
+) -> Iterator[tuple[str, str]]:
+    name, found = gathered[0], list(gathered[1])
+    path = teach_blocks(found, settings, known, folder or found[0].block.folder)
+    if path is not None:
+        yield name, path
+
+
+def _fuse(
+    block: VectorBlock, pairs: Sequence[PairOfVarieties], taught: dict[str, str]
+) -> Iterator[tuple[str, VectorBlock]]:
+    for source, target in pairs:
+        name = f"{source}>{target}"
+        if name in taught and block.variety in {source, target}:
+            yield name, fuse_block(block, name, taught[name])
+
+
+def _plan_again(gathered: tuple[str, Iterable[VectorBlock]]) -> Iterator[Square]:
+    source, _, target = gathered[0].partition(">")
+    yield from plan_squares(list(gathered[1]), [(source, target)])
+
+
 def _decide(
-    gathered: tuple[str, Iterable[BlockNeighbours]], settings: MineSettings, known: Iterable[tuple[str, str]]
+    gathered: tuple[str, dict[str, Iterable[BlockNeighbours]]],
+    settings: MineSettings,
+    known: Iterable[tuple[str, str]],
 ) -> Iterator[Fate]:
-    yield from decide(list(gathered[1]), settings, known)
+    passes = gathered[1]
+    yield from decide(list(passes["first"]), settings, known, list(passes.get("second", ())))
 
 
 class _ReadTexts(beam.DoFn):  # type: ignore[misc]
