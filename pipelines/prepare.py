@@ -7,9 +7,9 @@ from schemas.document import DOCUMENT, DocumentBatch
 from schemas.identity import content_digest
 from schemas.sentence import SENTENCE, SentenceBatch
 from transforms.common.checkpoint import FinishCheckpoint, Plan, is_finished, shard_references
-from transforms.common.shards import ReadShards, WriteShards
+from transforms.common.shards import ReadShards, ShardReference, WriteShards
 from transforms.deduplicate import Deduplicate
-from transforms.identify import Identify
+from transforms.identify import Identify, LearnFromSentences
 from transforms.normalize import Normalize
 from transforms.read import Read, list_inputs
 from transforms.segment import Segment
@@ -46,12 +46,25 @@ def prepare(run: Run) -> None:
 
     def build(pipeline: beam.Pipeline) -> None:
         documents = _documents(pipeline, run, documents_plan)
+        taught = None
+        if configuration.identify.adapt:
+            taught = (
+                documents
+                | "read documents to learn" >> ReadShards(noun=DocumentBatch)
+                | "segment to learn" >> Segment(settings=configuration.segment)
+            ).made | "learn" >> LearnFromSentences(settings=configuration.identify, expected=varieties)
+            # References wait here, so that no sentence has to wait in memory further down.
+            documents = documents | "wait" >> beam.Map(
+                lambda shard, _: shard, beam.pvalue.AsSingleton(taught)
+            ).with_output_types(ShardReference)
         segmented = (
             documents
             | "read documents" >> ReadShards(noun=DocumentBatch)
             | "segment" >> Segment(settings=configuration.segment)
         )
-        identified = segmented.made | "identify" >> Identify(settings=configuration.identify, expected=varieties)
+        identified = segmented.made | "identify" >> Identify(
+            settings=configuration.identify, expected=varieties, taught=taught
+        )
         deduplicated = identified.made | "deduplicate" >> Deduplicate(settings=configuration.deduplicate)
         sentences = deduplicated.made | "write sentences" >> WriteShards(
             noun=SentenceBatch,

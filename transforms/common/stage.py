@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
     ledger: beam.PCollection[LedgerBatch]
 
 
-StageFunction = Callable[[Any], Result[Any]]
+StageFunction = Callable[..., Result[Any]]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -44,6 +44,7 @@ class MapBatches(beam.PTransform):  # type: ignore[misc]
             noun's id is counted as gone out when a row of `made` names it.
         made_unit: the made noun's unit, where it is another one; its rows are entered as yielded.
         made_variety: column of the made noun that tells the variety on entering; `variety` when empty.
+        extra: a collection of one value, which the function gets as its second argument.
     """
 
     stage: str
@@ -55,10 +56,12 @@ class MapBatches(beam.PTransform):  # type: ignore[misc]
     parent: str = ""
     made_unit: str = ""
     made_variety: str = ""
+    extra: beam.PCollection | None = None
 
     def expand(self, batches: beam.PCollection) -> Outcome:
         """Apply the function to each batch."""
-        run = beam.ParDo(_RunBatch(self)).with_input_types(self.given)
+        more = () if self.extra is None else (beam.pvalue.AsSingleton(self.extra),)
+        run = beam.ParDo(_RunBatch(self), *more).with_input_types(self.given, *[Any] * len(more))
         done = batches | "Run" >> run.with_outputs("rejects", "ledger", main="made")
         made, rejects, ledger = done.made, done.rejects, done.ledger
         made.element_type, rejects.element_type, ledger.element_type = self.made, RejectBatch, LedgerBatch
@@ -79,10 +82,10 @@ class _RunBatch(beam.DoFn):  # type: ignore[misc]
     def setup(self) -> None:
         self._function = self._make_function()
 
-    def process(self, batch: Batch) -> Iterable[Any]:
+    def process(self, batch: Batch, *extra: Any) -> Iterable[Any]:
         assert self._function is not None, "setup runs before process"
         entries = [ledger_entries(self._stage, self._unit, "in", batch, self._variety)]
-        result = self._function(batch)
+        result = self._function(batch, *extra)
         if self._parent:
             entries.append(parent_entries(self._stage, self._unit, result.made, self._parent, self._made_variety))
             entries.append(ledger_entries(self._stage, self._made_unit, "yielded", result.made, self._made_variety))

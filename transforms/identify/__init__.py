@@ -7,9 +7,16 @@ from transforms.identify.settings import IdentifySettings
 
 if TYPE_CHECKING:
     from transforms.identify.decide import Decisions, Restriction
-    from transforms.identify.function import IdentifySentences, identified_batch, identify_lines, make_identifier
+    from transforms.identify.function import (
+        IdentifySentences,
+        SentenceIdentifier,
+        adapt_to_lines,
+        identified_batch,
+        identify_lines,
+        make_identifier,
+    )
     from transforms.identify.interface import Identifier
-    from transforms.identify.stage import Identify
+    from transforms.identify.stage import Identify, LearnFromSentences
     from transforms.identify.training import Labelled, TrainingPlan, divide, read_labelled, train_identifier
 
 __all__ = [
@@ -19,8 +26,11 @@ __all__ = [
     "IdentifySentences",
     "IdentifySettings",
     "Labelled",
+    "LearnFromSentences",
     "Restriction",
+    "SentenceIdentifier",
     "TrainingPlan",
+    "adapt_to_lines",
     "divide",
     "identified_batch",
     "identify_lines",
@@ -32,8 +42,15 @@ __all__ = [
 __getattr__ = late(
     __name__,
     decide=("Decisions", "Restriction"),
-    function=("IdentifySentences", "identified_batch", "identify_lines", "make_identifier"),
+    function=(
+        "IdentifySentences",
+        "SentenceIdentifier",
+        "adapt_to_lines",
+        "identified_batch",
+        "identify_lines",
+        "make_identifier",
+    ),
     interface=("Identifier",),
-    stage=("Identify",),
+    stage=("Identify", "LearnFromSentences"),
     training=("Labelled", "TrainingPlan", "divide", "read_labelled", "train_identifier"),
 )

@@ -150,6 +150,19 @@ def decide(
     )
 
 
+def is_foreign(
+    probabilities: NDArray[np.float32], restriction: Restriction, foreign_threshold: float
+) -> NDArray[np.bool_]:
+    """Tell the texts whose most probable variety is not expected and has at least this probability: (n,)."""
+    if not restriction.is_restricted or not len(probabilities):
+        return np.zeros(len(probabilities), dtype=bool)
+    best = probabilities.argmax(axis=1)
+    foreign: NDArray[np.bool_] = ~restriction.is_expected[best] & (
+        probabilities[np.arange(len(probabilities)), best] >= foreign_threshold
+    )
+    return foreign
+
+
 def _canonical(tag: str) -> str:
     variety = find(tag)
     return variety.tag if variety is not None else tag

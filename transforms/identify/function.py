@@ -1,21 +1,30 @@
 """Identification of sentences: what the stage and the command line share. No Beam."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from schemas.reject import RejectBatch
 from schemas.sentence import CANDIDATE, SentenceBatch
 from transforms.common.accounting import Result
 from transforms.common.backends import load_backend
-from transforms.identify.decide import Decisions, Restriction, decide
+from transforms.identify.adaptation import (
+    RECIPE,
+    Adaptation,
+    AdaptationReport,
+    fit_adaptation,
+    joined_samples,
+    sample_of,
+)
+from transforms.identify.decide import Decisions, Restriction, decide, is_foreign
 from transforms.identify.interface import Identifier
 from transforms.identify.settings import IdentifySettings
-from transforms.identify.text import as_column
+from transforms.identify.text import as_column, prepare_column
 
 _CELLS = 2_000_000
 """Most probabilities held at a time."""
@@ -53,6 +62,7 @@ class SentenceIdentifier:
         self._settings = settings
         self._identifier = make_identifier(settings)
         self._restriction = Restriction(self._identifier.labels, self._identifier.scheme, expected)
+        self.adaptation: Adaptation | None = None
         self._least = 0.0
         if settings.coverage is not None:
             calibration = self._identifier.calibration
@@ -67,16 +77,73 @@ class SentenceIdentifier:
     def decide(self, texts: pa.StringArray) -> Iterator[Decisions]:
         """Decide on texts, some at a time, in order."""
         settings, restriction = self._settings, self._restriction
-        rows = max(1, _CELLS // max(1, len(self._identifier.labels)))
-        for start in range(0, len(texts), rows):
+        for part in self._parts(texts):
             yield decide(
-                restriction.probabilities(self._identifier.identify(texts.slice(start, rows))),
+                self._adapted(part, self._probabilities(part)),
                 restriction,
                 minimum_probability=settings.minimum_probability,
                 foreign_threshold=settings.foreign_threshold,
                 top=settings.top,
                 least=self._least,
             )
+
+    def answers(self, lines: Sequence[str]) -> list["Identified"]:
+        """Decide on lines of text, one answer each, in order."""
+        made = []
+        for part in self.decide(as_column(lines)):
+            for place, tag in enumerate(part.varieties):
+                value = float(part.probabilities[place])
+                made.append(Identified(tag, None if np.isnan(value) else value, tuple(part.candidates_of(place))))
+        return made
+
+    def learn(self, texts: pa.StringArray) -> AdaptationReport:
+        """Adapt to a sample of the texts that will be decided on: see `adaptation`.
+
+        Args:
+            texts: as `adaptation.sample_of` chooses them; foreign ones teach nothing.
+
+        Returns:
+            What was found; whether the adaptation is used from now on.
+
+        Raises:
+            SettingsError: no varieties are expected.
+        """
+        if not self._restriction.is_restricted:
+            raise SettingsError(
+                "adaptation needs to know which varieties can occur",
+                path="$.identify.adapt",
+                cure="Name them: corpus.varieties, or --expect.",
+            )
+        known, lines = [], []
+        for part in self._parts(texts):
+            probabilities = self._probabilities(part)
+            foreign = is_foreign(probabilities, self._restriction, self._settings.foreign_threshold)
+            chosen = np.flatnonzero(~foreign)
+            known.append(probabilities[chosen][:, self._restriction.is_expected])
+            lines.append(part.take(pa.array(chosen)))
+        read = pa.concat_arrays(lines) if lines else pa.array([], type=pa.string())
+        expected = int(self._restriction.is_expected.sum())
+        together = np.concatenate([np.zeros((0, expected), dtype=np.float32), *known])
+        self.adaptation, report = fit_adaptation(prepare_column(read, RECIPE), together)
+        return report
+
+    def _parts(self, texts: pa.StringArray) -> Iterator[pa.StringArray]:
+        rows = max(1, _CELLS // max(1, len(self._identifier.labels)))
+        for start in range(0, len(texts), rows):
+            yield texts.slice(start, rows)
+
+    def _probabilities(self, texts: pa.StringArray) -> NDArray[np.float32]:
+        return self._restriction.probabilities(self._identifier.identify(texts))
+
+    def _adapted(self, texts: pa.StringArray, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Adapt the expected varieties' probabilities; what is foreign stays so, since their mass stays."""
+        if self.adaptation is None:
+            return probabilities
+        expected = self._restriction.is_expected
+        adapted = self.adaptation.apply(prepare_column(texts, RECIPE), probabilities[:, expected])
+        foreign = is_foreign(probabilities, self._restriction, self._settings.foreign_threshold)
+        probabilities[:, expected] = np.where(foreign[:, None], probabilities[:, expected], adapted)
+        return probabilities
 
 
 @dataclass(frozen=True)
@@ -92,9 +159,17 @@ class IdentifySentences:
     expected: tuple[str, ...] = ()
 
     def __call__(self) -> Any:
-        """Load the model; give the function from a batch to its result."""
+        """Load the model; give the function from a batch, and what the run's lines taught, to its result."""
         identifier = SentenceIdentifier(self.settings, self.expected)
-        return lambda batch: Result(identified_batch(batch, identifier), RejectBatch.empty())
+        read: list[bytes] = []
+
+        def identify(batch: SentenceBatch, taught: bytes = b"") -> Result[SentenceBatch]:
+            if taught and (not read or read[0] is not taught):
+                identifier.adaptation = Adaptation.from_bytes(taught)
+                read[:] = [taught]
+            return Result(identified_batch(batch, identifier), RejectBatch.empty())
+
+        return identify
 
 
 def identified_batch(sentences: SentenceBatch, identifier: SentenceIdentifier) -> SentenceBatch:
@@ -160,12 +235,16 @@ def identify_lines(
     Raises:
         SettingsError: no such model, or it cannot tell what is expected.
     """
-    identifier = SentenceIdentifier(settings or IdentifySettings(model=model, top=top), expected)
-    answers = []
-    for part in identifier.decide(as_column(lines)):
-        for place, tag in enumerate(part.varieties):
-            probability = float(part.probabilities[place])
-            answers.append(
-                Identified(tag, None if np.isnan(probability) else probability, tuple(part.candidates_of(place)))
-            )
-    return answers
+    return SentenceIdentifier(settings or IdentifySettings(model=model, top=top), expected).answers(lines)
+
+
+def adapt_to_lines(identifier: SentenceIdentifier, chunks: Iterable[Sequence[str]]) -> AdaptationReport:
+    """Adapt an identifier to lines, of which a bounded sample is kept.
+
+    Raises:
+        SettingsError: no varieties are expected.
+    """
+    sample = sample_of(as_column([]))
+    for lines in chunks:
+        sample = joined_samples([sample, sample_of(as_column(lines))])
+    return identifier.learn(sample["text"].combine_chunks())

@@ -501,3 +501,108 @@ def best_candidates(
         for place in range(top):
             t = order[row, place]
             values[row, place] = min(1.0, probabilities[row, t] / divisor) if t >= 0 else 0.0
+
+
+@_compiled
+def hash_lines(data: Any, starts: Any, ends: Any, out: Any) -> None:  # pragma: no cover - compiled
+    """Hash each line's bytes (FNV-1a, 64 bits, mixed) into `out`, uint64."""
+    for row in range(len(starts)):
+        mixed = np.uint64(14695981039346656037)
+        for place in range(starts[row], ends[row]):
+            mixed = (mixed ^ np.uint64(data[place])) * np.uint64(1099511628211)
+        mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+        out[row] = mixed ^ (mixed >> np.uint64(33))
+
+
+@_compiled
+def count_ngrams(
+    data: Any, starts: Any, ends: Any, shortest: int, longest: int, counts: Any
+) -> None:  # pragma: no cover - compiled
+    """Count the character n-grams of each line, which has a space before and after it."""
+    for row in range(len(starts)):
+        characters = 2
+        for place in range(starts[row], ends[row]):
+            characters += (data[place] & 0xC0) != 0x80
+        counts[row] = 0
+        for length in range(shortest, longest + 1):
+            counts[row] += max(0, characters - length + 1)
+
+
+@_compiled
+def ngram_buckets(
+    data: Any, start: int, end: int, shortest: int, longest: int, buckets: int, out: Any
+) -> Any:  # pragma: no cover - compiled
+    """Hash the character n-grams of a line with a space before and after it; give how many there are.
+
+    Args:
+        data, start, end: the line.
+        shortest, longest: characters.
+        buckets: a power of two.
+        out: int64, is filled.
+    """
+    count = 0
+    size = end - start + 2
+    for first in range(size):
+        byte = np.uint64(32) if first == 0 or first == size - 1 else np.uint64(data[start + first - 1])
+        if (byte & np.uint64(0xC0)) == np.uint64(0x80):
+            continue
+        mixed = np.uint64(14695981039346656037)
+        place = first
+        length = 0
+        while place < size and length < longest:
+            while True:
+                mixed = (mixed ^ byte) * np.uint64(1099511628211)
+                place += 1
+                if place >= size:
+                    break
+                byte = np.uint64(32) if place == size - 1 else np.uint64(data[start + place - 1])
+                if (byte & np.uint64(0xC0)) != np.uint64(0x80):
+                    break
+            length += 1
+            if length >= shortest:
+                out[count] = np.int64((mixed ^ (mixed >> np.uint64(29))) & np.uint64(buckets - 1))
+                count += 1
+    return count
+
+
+@_compiled
+def add_ngrams(
+    data: Any, starts: Any, ends: Any, chosen: Any, shortest: int, longest: int, weights: Any, counts: Any
+) -> None:  # pragma: no cover - compiled
+    """Add the n-grams of the chosen lines, weighted by variety (n, t), to `counts` (buckets, t)."""
+    longest_line = 0
+    for row in range(len(starts)):
+        longest_line = max(longest_line, ends[row] - starts[row])
+    found = np.empty((longest_line + 2) * (longest - shortest + 1), dtype=np.int64)
+    for row in range(len(starts)):
+        if not chosen[row]:
+            continue
+        size = ngram_buckets(data, starts[row], ends[row], shortest, longest, len(counts), found)
+        for kind in range(weights.shape[1]):
+            weight = weights[row, kind]
+            if weight > 0.0:
+                for place in range(size):
+                    counts[found[place], kind] += weight
+
+
+@_compiled
+def judge_ngrams(
+    data: Any, starts: Any, ends: Any, chosen: Any, shortest: int, longest: int, table: Any, opinion: Any
+) -> None:  # pragma: no cover - compiled
+    """Set `opinion` (n, t) of the chosen lines: the sum of their n-grams' rows in `table` over the root of their number."""
+    longest_line = 0
+    for row in range(len(starts)):
+        longest_line = max(longest_line, ends[row] - starts[row])
+    found = np.empty((longest_line + 2) * (longest - shortest + 1), dtype=np.int64)
+    kinds = table.shape[1]
+    for row in range(len(starts)):
+        if not chosen[row] or starts[row] >= ends[row]:
+            continue
+        size = ngram_buckets(data, starts[row], ends[row], shortest, longest, len(table), found)
+        for kind in range(kinds):
+            opinion[row, kind] = 0.0
+        for place in range(size):
+            for kind in range(kinds):
+                opinion[row, kind] += table[found[place], kind]
+        for kind in range(kinds):
+            opinion[row, kind] /= np.sqrt(size)

@@ -37,6 +37,13 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = 0.7
     top: Annotated[int, msgspec.Meta(ge=1, le=100, description="Most probable varieties kept in `varieties`.")] = 3
+    adapt: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Learn from the run's own unlabelled sentences, and fall back to the model where that would do harm. "
+            "Reads and splits the documents twice."
+        ),
+    ] = False
     coverage: Annotated[
         Annotated[float, msgspec.Meta(gt=0, lt=1)] | None,
         msgspec.Meta(
