@@ -61,8 +61,11 @@ def hints_of(run: str, configuration: "Configuration") -> Hints:
     settings = configuration.dataflow
     gpu = {"accelerator": settings.accelerator}
     hints: dict[str, Mapping[str, str]] = {"mine": _memory(settings.mine_memory_gib)}
-    on_gpu = configuration.embed.encoder != "ngram" and configuration.embed.device == "cuda"
-    hints["embed/Embed"] = gpu if on_gpu else _memory(settings.embed_memory_gib)
+    encoders = configuration.embed.encoders
+    for name in encoders:
+        on_gpu = name != "ngram" and configuration.embed.device == "cuda"
+        label = "embed/Embed" if len(encoders) == 1 else f"embed/Embed by {name}"
+        hints[label] = gpu if on_gpu else _memory(settings.embed_memory_gib)
     if configuration.align.aligner == "simalign":
         hints["align/Link"] = (
             gpu if configuration.align.device.startswith("cuda") else _memory(settings.align_memory_gib)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from schemas.errors import SettingsError
 from transforms.embed.backends.ngram import fit_encode
 from transforms.embed.encoders import Encoders
 from transforms.embed.interface import Vectors
@@ -34,8 +35,14 @@ def embed_lines(
         varieties: BCP 47 tags of the sides, by which their models are chosen; empty where they are not known.
 
     Raises:
-        SettingsError: a model that cannot be loaded.
+        SettingsError: a model that cannot be loaded, or several encoders.
     """
+    if len(settings.encoders) > 1:
+        raise SettingsError(
+            f"lines are embedded by one encoder, got {', '.join(settings.encoders)}",
+            path="$.embed.encoders",
+            cure="Call it once for each.",
+        )
     if settings.encoder == "ngram":
         encoder, (a, b) = fit_encode([lines_a, lines_b], settings.ngram)
         return TwoSides(a, b, encoder.name)

@@ -32,7 +32,7 @@ class EmbedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     encoders: Annotated[
         tuple[Literal["ngram", "laser"], ...],
-        Meta(min_length=1, max_length=1, description="Encoders to embed with; one for now."),
+        Meta(min_length=1, description="Encoders to embed with; the margins of several are fused (mine.weights)."),
     ] = ("ngram",)
     block_rows: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Most sentences of a block of vectors, on average.")
@@ -64,10 +64,12 @@ class EmbedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         """Check what the single constraints cannot."""
+        if len(set(self.encoders)) < len(self.encoders):
+            raise ValueError("encoders names one twice")
         if self.precision == "int8" and self.device == "cuda":
             raise ValueError("precision int8 runs on the CPU only")
 
     @property
     def encoder(self) -> str:
-        """Name of the encoder."""
+        """Name of the only encoder, or of the first."""
         return self.encoders[0]

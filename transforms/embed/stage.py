@@ -1,7 +1,8 @@
 """Embed: sentences -> blocks of vectors, by an encoder that the settings choose.
 
 What goes in: batches of sentences, chosen and unique. What comes out: references to blocks, one a range of sentence ids
-of a variety, whose sentences and vectors lie in the vectors checkpoint. Rejected is a sentence without
+of a variety, whose sentences and vectors lie in the vectors checkpoint; with several encoders, one reference a block and
+encoder, of the same sentences. Rejected is a sentence without
 anything that an encoder could read (`not_encodable`). Order does not matter: a block is a function of its
 sentences. Cost: two passes over the sentences in memory (count, gather), one shuffle of them, and the encoder.
 Vectors never pass through a shuffle.
@@ -25,7 +26,6 @@ from schemas.table import UNDETERMINED
 from transforms.common import coders as coders
 from transforms.common.accounting import Result, rejects_of
 from transforms.common.blocks import (
-    DENSE,
     SPARSE,
     VectorBlock,
     block_count,
@@ -39,7 +39,7 @@ from transforms.common.metrics import count
 from transforms.common.shards import ordered
 from transforms.common.stage import MapBatches
 from transforms.embed.backends.ngram import NgramEncoder
-from transforms.embed.encoders import Encoders
+from transforms.embed.encoders import FITTED, Encoders
 from transforms.embed.interface import Encoder
 from transforms.embed.ngrams import Frequencies, NgramSpace, add_frequencies, fit_space, text_frequencies
 from transforms.embed.prepare import encodable
@@ -91,17 +91,41 @@ class Embed(beam.PTransform):  # type: ignore[misc]
                 _cut, counts=beam.pvalue.AsDict(counts), block_rows=self.settings.block_rows
             ).with_output_types(tuple[tuple[str, int, int], SentenceBatch])
             | "Gather" >> beam.GroupByKey()
-            | "Write sentences"
-            >> beam.Map(_write_sentences, folder=self.folder, kind=_kind(self.settings)).with_output_types(VectorBlock)
+            | "Write sentences" >> beam.Map(_write_sentences, folder=self.folder).with_output_types(VectorBlock)
             # A retried encoder must not write the sentences again; and blocks are handed out to all workers.
             | "Spread" >> beam.Reshuffle()
         )
-        if self.settings.encoder == "ngram":
-            blocks = gathered | "Embed" >> _EmbedNgrams(settings=self.settings.ngram)
+        if len(self.settings.encoders) == 1:
+            blocks = gathered | "Embed" >> _EmbedBy(settings=self.settings, encoder=self.settings.encoder)
         else:
-            blocks = gathered | "As a batch" >> beam.Map(_alone) | "Embed" >> RunInference(_Handler(self.settings))
+            blocks = (
+                tuple(
+                    gathered
+                    | f"For {name}" >> beam.Map(_beside, encoder=name).with_output_types(VectorBlock)
+                    | f"Embed by {name}" >> _EmbedBy(settings=self.settings, encoder=name)
+                    for name in self.settings.encoders
+                )
+                | "All spaces" >> beam.Flatten()
+            )
         blocks.element_type = VectorBlock
         return Embedded(blocks, checked.rejects, checked.ledger)
+
+
+@dataclass(eq=False, kw_only=True)
+class _EmbedBy(beam.PTransform):  # type: ignore[misc]
+    """Embed the sentences of blocks by one encoder."""
+
+    settings: EmbedSettings
+    encoder: str
+
+    def expand(self, blocks: beam.PCollection[VectorBlock]) -> beam.PCollection[VectorBlock]:
+        if self.encoder == FITTED:
+            embedded = blocks | "Embed" >> _EmbedNgrams(settings=self.settings.ngram)
+        else:
+            handler = _Handler(self.settings, self.encoder)
+            embedded = blocks | "As a batch" >> beam.Map(_alone) | "Embed" >> RunInference(handler)
+        embedded.element_type = VectorBlock
+        return embedded
 
 
 @dataclass(eq=False, kw_only=True)
@@ -149,14 +173,15 @@ class _WriteNgrams(beam.DoFn):  # type: ignore[misc]
 class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, Encoders]):  # type: ignore[misc]
     """Runs an encoder on references to blocks; the encoder cuts their sentences into batches by content."""
 
-    def __init__(self, settings: EmbedSettings) -> None:
+    def __init__(self, settings: EmbedSettings, encoder: str) -> None:
         super().__init__()
         self._settings = settings
+        self._encoder = encoder
         self._on_gpu = settings.device == "cuda"
 
     def load_model(self) -> Encoders:
         """Get ready to load the encoders."""
-        return Encoders(self._settings, self._settings.encoder)
+        return Encoders(self._settings, self._encoder)
 
     def run_inference(
         self,
@@ -216,10 +241,6 @@ def _make_check() -> Any:
     return check
 
 
-def _kind(settings: EmbedSettings) -> str:
-    return SPARSE if settings.encoder == "ngram" else DENSE
-
-
 def _variety_column(batch: SentenceBatch) -> pa.Array:
     return pc.fill_null(batch.column("variety"), UNDETERMINED)
 
@@ -242,15 +263,18 @@ def _cut(
             yield (variety, int(number), blocks), batch.take(rows[numbers == number])
 
 
-def _write_sentences(
-    gathered: tuple[tuple[str, int, int], Iterable[SentenceBatch]], folder: str, kind: str
-) -> VectorBlock:
+def _write_sentences(gathered: tuple[tuple[str, int, int], Iterable[SentenceBatch]], folder: str) -> VectorBlock:
     (variety, number, blocks), batches = gathered
     sentences = ordered(SentenceBatch.concatenate(list(batches)), ["sentence_id"])
     at, vectors_at = block_paths(variety, number, blocks)
-    block = VectorBlock(folder, variety, number, len(sentences), kind, 0, at, vectors_at, "")
+    block = VectorBlock(folder, variety, number, len(sentences), "", 0, at, vectors_at, "")
     write_sentences(block, sentences)
     return block
+
+
+def _beside(block: VectorBlock, encoder: str) -> VectorBlock:
+    """Name the block's vectors by their encoder, so that those of several lie beside the same sentences."""
+    return block._replace(vectors=f"{block.vectors.removesuffix('.arrow')}.{encoder}.arrow")
 
 
 def _frequencies(block: VectorBlock, settings: NgramSettings) -> Frequencies:

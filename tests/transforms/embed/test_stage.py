@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from schemas.errors import SettingsError
 from schemas.identity import bucket_of, content_id
 from schemas.ledger import LedgerBatch, imbalances
 from schemas.sentence import SentenceBatch, sentence_id
@@ -164,8 +165,47 @@ def test_laser_embeds_blocks_through_run_inference(tmp_path, laser_folder, sente
     assert digests(one) == digests(other)
 
 
+@pytest.mark.models
+def test_several_encoders_write_their_vectors_beside_the_same_sentences(tmp_path, laser_folder, sentences):
+    pytest.importorskip("sacremoses")
+    settings = EmbedSettings(
+        encoders=("ngram", "laser"), model=str(laser_folder / "laser2.pt"), device="cpu", block_rows=5
+    )
+    folders = {name: tmp_path / name for name in ("both", "again", "ngram", "laser")}
+    for folder in folders.values():
+        folder.mkdir()
+    whole = sentence_batch(sentences)
+    blocks, _, ledger = run([whole], folders["both"], settings)
+    assert imbalances(ledger) == []
+    run(list(whole.take(list(reversed(range(len(sentences))))).pieces(3)), folders["again"], settings)
+    both = digests(folders["both"])
+    assert both == digests(folders["again"])
+    for name in ("ngram", "laser"):
+        alone, _, _ = run([whole], folders[name], msgspec.structs.replace(settings, encoders=(name,)))
+        ours = [block for block in blocks if block.encoder.startswith(f"{name}:")]
+        assert [(b.number, b.rows, b.kind, b.dimension, b.encoder, b.sentences) for b in ours] == [
+            (b.number, b.rows, b.kind, b.dimension, b.encoder, b.sentences) for b in alone
+        ]
+        single = digests(folders[name])
+        for block, lone in zip(ours, alone, strict=True):
+            assert both[block.vectors] == single[lone.vectors]
+            assert both[block.sentences] == single[lone.sentences]
+    assert len(blocks) == 2 * len({block.sentences for block in blocks})
+
+
+def test_an_encoder_is_named_once():
+    with pytest.raises(ValueError, match="twice"):
+        EmbedSettings(encoders=("ngram", "ngram"))
+
+
+def test_lines_are_embedded_by_one_encoder(sentences):
+    with pytest.raises(SettingsError, match="one encoder") as told:
+        embed_lines(sentences, sentences, EmbedSettings(encoders=("ngram", "laser")))
+    assert told.value.path == "$.embed.encoders"
+
+
 def test_the_handler_pickles_nothing_to_count_bytes():
     block = VectorBlock("folder", "lij", 0, 3, "dense", 0, "a.parquet", "a.arrow", "")
-    handler = _Handler(EmbedSettings())
+    handler = _Handler(EmbedSettings(), "laser")
     assert handler.get_num_bytes([block]) == len("folder" + "a.parquet")
     assert handler.should_skip_batching()
