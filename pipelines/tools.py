@@ -116,31 +116,45 @@ def _inspect(options: argparse.Namespace) -> int:
     return 0 if found.is_whole else 1
 
 
+_FORMATS = ("tmx", "moses", "jsonl", "pharaoh", "code-switched", "conllu", "interleaved")
+
+
 def _add_export(commands: Any, command: Command) -> None:
     added = command(
         commands,
         "export",
         _export,
-        "a corpus as TMX, Moses, JSON lines, Pharaoh",
+        "a corpus as TMX, Moses, JSON lines, Pharaoh; code-switched, projected, interleaved",
         """\
 Write a corpus in the format of other tools: tmx (1.4b, scores as properties), moses (two files of
-lines a variety pair), jsonl, pharaoh (words, and links i-j).
+lines a variety pair), jsonl, pharaoh (words, and links i-j). Or what its links make of it:
+code-switched (target words in the source sentence, with their spans), conllu (annotation of one
+side, from --annotations, projected onto the other), interleaved (pairs of documents, sentence by
+sentence).
 
 examples:
   isogloss export build/demo/corpus --to tmx -o demo.tmx
   isogloss export build/demo/corpus --to moses -o moses/
+  isogloss export build/demo/corpus --to code-switched --share 0.5 -o mixed
+  isogloss export build/demo/corpus --to conllu --annotations italian.conllu -o projected
 """,
     )
     added.add_argument("folder", metavar="PATH", help="folder of a corpus")
-    added.add_argument("--to", required=True, choices=("tmx", "moses", "jsonl", "pharaoh"), help="the format")
+    added.add_argument("--to", required=True, choices=_FORMATS, help="the format")
     added.add_argument("-o", "--output", required=True, metavar="PATH", help="file, or folder where there are several")
+    added.add_argument("--share", type=float, default=0.3, help="code-switched: share of words to switch (default 0.3)")
+    added.add_argument("--annotations", default="", metavar="FILE", help="conllu: sentences of one side, in CoNLL-U")
+    added.add_argument("--sentences", default="", metavar="FOLDER", help="interleaved: default OUTPUT/sentences")
 
 
 def _export(options: argparse.Namespace) -> None:
     from pipelines.filters import _write
     from transforms.publish import export
 
-    for path in export(options.folder, options.to, options.output):
+    if not 0 < options.share <= 1:
+        raise SettingsError(f"--share: expected more than 0 and at most 1, got {options.share:g}")
+    more = {name: getattr(options, name) for name in ("share", "annotations", "sentences")}
+    for path in export(options.folder, options.to, options.output, **more):
         _write(str(path))
 
 

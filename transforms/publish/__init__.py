@@ -7,6 +7,7 @@ from transforms.publish.decide import check_names, decide, score_names
 from transforms.publish.exports import export, write_jsonl, write_moses, write_pharaoh, write_tmx
 from transforms.publish.inspect import Inspection, inspect_checkpoint
 from transforms.publish.inspect import to_text as inspection_text
+from transforms.publish.linked import read_conllu, write_code_switched, write_interleaved, write_projected
 from transforms.publish.report import ledger_markdown, ledger_text, make_reports
 from transforms.publish.settings import PublishSettings
 from transforms.publish.takedown import Request, TakenDown, take_down
@@ -29,13 +30,17 @@ __all__ = [
     "ledger_markdown",
     "ledger_text",
     "make_reports",
+    "read_conllu",
     "rewrite_card",
     "score_names",
     "take_down",
     "write_card",
+    "write_code_switched",
+    "write_interleaved",
     "write_jsonl",
     "write_moses",
     "write_pharaoh",
+    "write_projected",
     "write_tmx",
 ]
 

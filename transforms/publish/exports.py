@@ -1,4 +1,4 @@
-"""A published corpus in the formats of other tools: TMX 1.4b, Moses, JSON lines, Pharaoh.
+"""A published corpus in the formats of other tools: TMX 1.4b, Moses, JSON lines, Pharaoh, and what its links make of it.
 
 Readers of the corpus's own shards, in the order of the manifest, a shard at a time. Texts are the texts as
 found. The formats that have a sentence a line get white space folded, or a line break would shift all lines
@@ -14,11 +14,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from schemas.corpus import CorpusBatch
 from schemas.errors import SettingsError
+from transforms.common import files
 from transforms.common.checkpoint import shard_references
 from transforms.common.shards import ShardReference, read_shard
 from transforms.publish.decide import score_names
+from transforms.publish.linked import Annotated, read_conllu, write_code_switched, write_interleaved, write_projected
 
-Format = Literal["tmx", "moses", "jsonl", "pharaoh"]
+Format = Literal["tmx", "moses", "jsonl", "pharaoh", "code-switched", "conllu", "interleaved"]
 TOOL = "isogloss"
 
 # What XML 1.0 cannot hold, section 2.2: control characters, surrogates, U+FFFE and U+FFFF.
@@ -93,21 +95,29 @@ def write_pharaoh(batches: Iterable[CorpusBatch], links_out: IO[str], tokens_out
     return written
 
 
-def export(folder: str, to: Format, output: str) -> list[Path]:
+def export(
+    folder: str, to: Format, output: str, *, share: float = 0.3, annotations: str = "", sentences: str = ""
+) -> list[Path]:
     """Write a corpus in another format; give the files.
 
     Args:
         folder: a finished corpus.
         to: the format.
         output: path that the names of the files start with, such as `out/corpus`: `corpus.tmx`, `corpus.jsonl`,
-            `corpus.lij-it.lij` and `corpus.lij-it.it` (Moses), `corpus.lij-it.links` and `corpus.lij-it.tokens`.
+            `corpus.lij-it.lij` and `corpus.lij-it.it` (Moses), `corpus.lij-it.links` and `corpus.lij-it.tokens`,
+            `corpus.code-switched.jsonl`, `corpus.conllu`, `corpus.interleaved.jsonl`.
+        share: code-switched: share of the words that are switched.
+        annotations: conllu: file of CoNLL-U sentences of one side, to project onto the other.
+        sentences: interleaved: the checkpoint of sentences, whose order is taken; by default the one beside the corpus.
 
     Raises:
-        SettingsError: the folder is no finished corpus.
+        SettingsError: the folder is no finished corpus, or what the format needs is missing.
     """
     shards = _shards(folder)
     prefix = Path(output)
     prefix.parent.mkdir(parents=True, exist_ok=True)
+    if to in ("code-switched", "conllu", "interleaved"):
+        return [_export_linked(folder, shards, to, prefix, share, annotations, sentences)]
     if to in ("tmx", "jsonl"):
         path = prefix.with_name(f"{prefix.name}.{to}")
         write: Callable[[Iterable[CorpusBatch], IO[str]], int] = write_tmx if to == "tmx" else write_jsonl
@@ -125,6 +135,47 @@ def export(folder: str, to: Format, output: str) -> list[Path]:
             (write_moses if to == "moses" else write_pharaoh)(rows, one, other)
         written += [first, second]
     return written
+
+
+def _export_linked(
+    folder: str, shards: list[ShardReference], to: Format, prefix: Path, share: float, annotations: str, sentences: str
+) -> Path:
+    path = prefix.with_name(f"{prefix.name}.{to}" + ("" if to == "conllu" else ".jsonl"))
+    annotated = _read_annotations(annotations) if to == "conllu" else []
+    positions = _positions(sentences or files.join(str(folder), "..", "sentences")) if to == "interleaved" else {}
+    with path.open("w", encoding="utf-8", newline="\n") as out:
+        if to == "code-switched":
+            write_code_switched(_rows(shards), out, share=share)
+        elif to == "conllu":
+            write_projected(_rows(shards), annotated, out)
+        else:
+            write_interleaved(_rows(shards), positions, out)
+    return path
+
+
+def _read_annotations(path: str) -> list[Annotated]:
+    if not path:
+        raise SettingsError("conllu needs annotated sentences", cure="Give --annotations FILE, in CoNLL-U.")
+    try:
+        return list(read_conllu(files.read_bytes(path).decode("utf-8").split("\n")))
+    except FileNotFoundError as error:
+        raise SettingsError(f"there is no file {path!r}") from error
+    except ValueError as error:
+        raise SettingsError(f"{path} is no CoNLL-U: {error}") from error
+
+
+def _positions(folder: str) -> dict[str, int]:
+    """Read the place of every sentence in its document."""
+    try:
+        shards = shard_references(folder)
+    except FileNotFoundError as error:
+        raise SettingsError(str(error), cure="Give --sentences FOLDER: OUTPUT/sentences.") from error
+    tables = [files.read_parquet(shard.full_path, ["sentence_id", "position"]) for shard in shards]
+    return {
+        name: place
+        for table in tables
+        for name, place in zip(table["sentence_id"].to_pylist(), table["position"].to_pylist(), strict=True)
+    }
 
 
 def _shards(folder: str) -> list[ShardReference]:
