@@ -8,7 +8,7 @@ before it and a byte order mark at the head of a file are dropped. An empty line
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -119,23 +119,34 @@ examples:
   isogloss identify < lines.txt
   isogloss identify --expect lij,it --top 2 lines.txt
   isogloss identify --model lid.176.ftz < lines.txt
+  isogloss identify --adapt --expect rm-sursilv,rm-vallader,rm-puter lines.txt
+
+With --adapt the lines themselves, which are held in memory, teach the model what it could not
+know; where that would do harm it is left alone. What was found is said on standard error.
 """,
     )
     added.add_argument("files", nargs="*", metavar="FILE", help=_LINES)
     added.add_argument("--model", default="embedded", help="a fastText .bin or .ftz; by default the package's own")
     added.add_argument("--expect", metavar="TAGS", help="varieties that can occur, separated by commas")
     added.add_argument("--top", type=_positive, default=1, metavar="N", help="how many varieties to print (default 1)")
+    added.add_argument("--adapt", action="store_true", help="learn from the lines first; needs --expect")
 
 
 def _identify(options: argparse.Namespace) -> None:
-    from transforms.identify import identify_lines
+    from transforms.identify import IdentifySettings, SentenceIdentifier, adapt_to_lines
 
     expected = tuple(_known_variety(tag) for tag in options.expect.split(",")) if options.expect else ()
-    for lines in _chunks(_lines(options.files)):
-        answers = identify_lines(
-            [_clean(line) for line in lines], model=options.model, expected=expected, top=options.top
+    identifier = SentenceIdentifier(IdentifySettings(model=options.model, top=options.top), expected)
+    chunks: Iterable[list[str]] = _chunks(_lines(options.files))
+    if options.adapt:
+        chunks = list(chunks)
+        report = adapt_to_lines(identifier, ([_clean(line) for line in lines] for lines in chunks))
+        found = (
+            f"{report.moved:.3f} of the lines changed their variety" if report.is_used else f"not used: {report.why}"
         )
-        for line, answer in zip(lines, answers, strict=True):
+        print(f"isogloss identify: adaptation to {report.lines:,} lines: {found}", file=sys.stderr)
+    for lines in chunks:
+        for line, answer in zip(lines, identifier.answers([_clean(line) for line in lines]), strict=True):
             _write("\t".join([*_shown(answer, options.top), line]))
 
 
