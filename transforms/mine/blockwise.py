@@ -6,6 +6,7 @@ sentence ids, so the order of these integers is the order of the ids, for any nu
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from transforms.common.blocks import (
     write_sparse,
 )
 from transforms.mine.documents import number_documents
+from transforms.mine.fusion import Space, block_cosines, mine_fused
 from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
 from transforms.mine.mining import Mined, better, mine_neighbours
 from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, merge, nearest_both_ways, no_neighbours
@@ -93,7 +95,7 @@ class BlockNeighbours:
     @property
     def key(self) -> str:
         """What it is of: results with equal keys are merged."""
-        return f"{self.name}|{self.side}|{self.block.number:06d}"
+        return f"{self.name}|{space_of(self.block)}|{self.side}|{self.block.number:06d}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +161,7 @@ class Half:
 
 
 def plan_squares(blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties]) -> Iterator[Square]:
-    """Cut the grid of every pair of varieties into squares.
+    """Cut the grid of every pair of varieties into squares, in the space of each encoder.
 
     A square has one block a side while a side has at most 16 blocks, and up to 8 beyond, so that
     there is work for many workers and little to merge. The cut changes no result.
@@ -168,17 +170,26 @@ def plan_squares(blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties]
         blocks: of all varieties, in any order.
         pairs: pairs of varieties, (source, target).
     """
-    of_variety: dict[str, list[VectorBlock]] = {}
+    of_variety: dict[tuple[str, str], list[VectorBlock]] = {}
     for block in sorted(blocks, key=lambda block: (block.variety, block.number)):
-        of_variety.setdefault(block.variety, []).append(block)
-    for source, target in pairs:
-        sources, targets = of_variety.get(source, []), of_variety.get(target, [])
-        largest = max(len(sources), len(targets))
-        side = min(_LARGEST_SIDE, max(1, -(-largest // _LEAST_SQUARES)))
-        for some_sources in _groups(sources, side):
-            for some_targets in _groups(targets, side):
-                if some_sources or some_targets:
-                    yield Square(f"{source}>{target}", some_sources, some_targets)
+        of_variety.setdefault((space_of(block), block.variety), []).append(block)
+    for space in sorted({space for space, _ in of_variety}):
+        for source, target in pairs:
+            sources, targets = of_variety.get((space, source), []), of_variety.get((space, target), [])
+            largest = max(len(sources), len(targets))
+            side = min(_LARGEST_SIDE, max(1, -(-largest // _LEAST_SQUARES)))
+            for some_sources in _groups(sources, side):
+                for some_targets in _groups(targets, side):
+                    if some_sources or some_targets:
+                        yield Square(f"{source}>{target}", some_sources, some_targets)
+
+
+def space_of(block: VectorBlock) -> str:
+    """Give the name of the encoder whose space the block's vectors lie in, such as `ngram`.
+
+    LASER's models share one space, though each variety may have its own.
+    """
+    return block.encoder.partition(":")[0]
 
 
 def _groups(blocks: Sequence[VectorBlock], size: int) -> list[tuple[VectorBlock, ...]]:
@@ -236,23 +247,63 @@ def decide(
         again: the same of the second pass, where there was one; what finds more counts.
     """
     known = list(known)
-    mined, sources, targets = _mined(found, settings, known)
+    fitted, others = _fitted_space(found)
     if again:
-        second, second_sources, second_targets = _mined(again, settings, known)
-        if better(mined, second) is second:
-            mined, sources, targets = second, second_sources, second_targets
+        first, second = _mined(fitted, settings, known), _mined(again, settings, known)
+        chosen = second if better(first[0], second[0]) is second[0] else first
+        fitted = list(again) if chosen is second else fitted
+    several = len({space_of(part.block) for part in found}) > 1
+    if several:
+        chosen = _mined_fused([*fitted, *others], settings, known)
+    elif not again:
+        chosen = _mined(found, settings, known)
+    mined, sources, targets = chosen
     yield from _fates(sources, mined, mined.pairs.source, mined.forward)
     yield from _fates(targets, mined, mined.pairs.target, mined.backward)
+
+
+def _fitted_space(found: Sequence[BlockNeighbours]) -> tuple[list[BlockNeighbours], list[BlockNeighbours]]:
+    """Tell the neighbours in the sparse space, which a second pass can teach, from those in others."""
+    is_sparse = [part.block.kind == SPARSE for part in found]
+    return (
+        [part for part, there in zip(found, is_sparse, strict=True) if there],
+        [part for part, there in zip(found, is_sparse, strict=True) if not there],
+    )
+
+
+def _mined_fused(
+    found: Sequence[BlockNeighbours], settings: MineSettings, known: Iterable[tuple[str, str]]
+) -> tuple[Mined, list[BlockNeighbours], list[BlockNeighbours]]:
+    """Mine the neighbours of all blocks in several spaces; gives the blocks of both sides too, in order."""
+    spaces = []
+    for name in sorted({space_of(part.block) for part in found}):
+        sources, targets = _sides([part for part in found if space_of(part.block) == name])
+        kept = found[0].neighbours.indices.shape[1]
+        near = BothWays(_unpacked(sources, targets, kept), _unpacked(targets, sources, kept))
+        blocks = [part.block for part in sources], [part.block for part in targets]
+        spaces.append(
+            Space(name, BothWays(*(side.first(settings.k) for side in near)), partial(block_cosines, *blocks))
+        )
+    documents = None
+    if settings.documents.prior and sources and targets:
+        documents = number_documents(_document_ids(sources), _document_ids(targets), known)
+    return mine_fused(spaces, settings, documents), sources, targets
+
+
+def _sides(found: Sequence[BlockNeighbours]) -> tuple[list[BlockNeighbours], list[BlockNeighbours]]:
+    """Give the blocks of both sides, in order."""
+    sources, targets = (
+        sorted((part for part in found if part.side == side), key=lambda part: part.block.number)
+        for side in (SOURCE, TARGET)
+    )
+    return sources, targets
 
 
 def _mined(
     found: Sequence[BlockNeighbours], settings: MineSettings, known: Iterable[tuple[str, str]]
 ) -> tuple[Mined, list[BlockNeighbours], list[BlockNeighbours]]:
     """Mine the neighbours of all blocks; gives the blocks of both sides too, in order."""
-    sources, targets = (
-        sorted((part for part in found if part.side == side), key=lambda part: part.block.number)
-        for side in (SOURCE, TARGET)
-    )
+    sources, targets = _sides(found)
     kept = found[0].neighbours.indices.shape[1]
     neighbours = BothWays(_unpacked(sources, targets, kept), _unpacked(targets, sources, kept))
     documents = None
@@ -273,9 +324,10 @@ def teach_blocks(
         folder: of the vectors checkpoint.
 
     Returns:
-        Path of the file below the folder; None where the sure pairs are too few, or vectors are dense.
+        Path of the file below the folder; None where the sure pairs are too few, or no space is sparse.
     """
-    if not settings.second_pass or any(part.block.kind != SPARSE for part in found):
+    found = _fitted_space(found)[0]
+    if not settings.second_pass or not found:
         return None
     mined, sources, targets = _mined(found, settings, known)
     sure = mined.sure

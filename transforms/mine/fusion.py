@@ -26,10 +26,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from transforms.common.blocks import SPARSE, VectorBlock, read_dense, read_sparse
+from transforms.mine.documents import SentenceDocuments
 from transforms.mine.kernels import cosine_of
 from transforms.mine.margin import margins, mean_cosines, ratio_unit
+from transforms.mine.mining import Mined, document_evidence
 from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, nearest_both_ways
-from transforms.mine.retrieval import Candidates, Pairs, Prior, retrieve
+from transforms.mine.precision import read_curve
+from transforms.mine.retrieval import Candidates, Prior, retrieve
 from transforms.mine.settings import MarginName, MineSettings, default_threshold
 
 LEAST_SURE = 30
@@ -245,18 +248,46 @@ def _best_of(
     return best
 
 
+def mine_fused(spaces: Sequence[Space], settings: MineSettings, documents: SentenceDocuments | None = None) -> Mined:
+    """Mine two sides by the fused margins of several spaces: what `mine_neighbours` does for one.
+
+    Args:
+        spaces: of the same two sides.
+        settings: margin, retrieval, threshold, weights, calibration.
+        documents: in which documents the sentences stand; no prior when not given.
+
+    Raises:
+        SettingsError: as in `fuse`.
+    """
+    fused = fuse(spaces, settings.margin, settings.weights)
+    sides = (len(spaces[0].near.forward.indices), len(spaces[0].near.backward.indices))
+    mined = _decided(fused, sides, settings, None)
+    if documents is None:
+        return mined
+    evidence = document_evidence(mined.forward, mined.backward, mined.threshold, documents)
+    return _decided(fused, sides, settings, evidence.prior)
+
+
+def _decided(fused: Fused, sides: tuple[int, int], settings: MineSettings, prior: Prior | None) -> Mined:
+    forward, backward = fused_candidates(fused, sides, prior)
+    pairs = retrieve(forward, backward, settings.retrieval)
+    # Wrong pairs are planted in one space (`precision.py`); for fused margins there are judged pairs, or the default.
+    curve = read_curve(settings.calibration) if settings.calibration else None
+    probabilities = np.full(len(pairs.margin), np.nan) if curve is None else curve.at(pairs.margin)
+    threshold = settings.threshold
+    if threshold is None:
+        threshold = fused.threshold if curve is None else curve.threshold(pairs.margin, settings.precision)
+    return Mined(pairs, pairs.margin >= threshold, forward, backward, threshold, probabilities, curve)
+
+
 def mine_matrices_fused(
-    sides: Mapping[str, tuple[Vectors, Vectors]], settings: MineSettings, weights: Mapping[str, float] | None = None
-) -> tuple[Pairs, dict[str, float]]:
+    sides: Mapping[str, tuple[Vectors, Vectors]], settings: MineSettings, documents: SentenceDocuments | None = None
+) -> Mined:
     """Mine two sides by the fused margins of several encoders, in memory.
 
     Args:
         sides: vectors of source and target by name of the encoder, such as `ngram`; rows of all are the same sentences.
-        settings: k, margin, retrieval, threshold.
-        weights: of the encoders; learned where none are given.
-
-    Returns:
-        The pairs that are kept, ordered by source, then target; the weights.
+        settings, documents: as in `mine_fused`.
 
     Raises:
         ValueError: the sides do not fit each other.
@@ -269,10 +300,7 @@ def mine_matrices_fused(
         Space(name, nearest_both_ways(source, target, settings.k), _in_memory(source, target))
         for name, (source, target) in sides.items()
     ]
-    fused = fuse(spaces, settings.margin, weights or {})
-    pairs = retrieve(*fused_candidates(fused, next(iter(shapes))), settings.retrieval)
-    threshold = fused.threshold if settings.threshold is None else settings.threshold
-    return pairs.take(pairs.margin >= threshold), fused.weights
+    return mine_fused(spaces, settings, documents)
 
 
 def _in_memory(source: Vectors, target: Vectors) -> Callable[[Numbers, Numbers], NDArray[np.float32]]:

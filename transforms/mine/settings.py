@@ -89,6 +89,12 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         bool,
         msgspec.Meta(description="Learn words from sure pairs and mine again where that finds more (ngram only)."),
     ] = True
+    weights: Annotated[
+        dict[str, Annotated[float, msgspec.Meta(ge=0)]],
+        msgspec.Meta(
+            description="Weight of each encoder's margin where embed.encoders names several; none given: learned."
+        ),
+    ] = msgspec.field(default_factory=dict)
     minimum_probability: Annotated[
         float,
         msgspec.Meta(ge=0, le=1, description="Smallest probability of its variety with which a sentence is mined."),
@@ -100,6 +106,9 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("threshold is not a number: expected a margin, such as 1.06")
         if self.threshold is not None and self.precision is not None:
             raise ValueError("threshold and precision are both set: expected one of them")
+
+        if self.weights and not sum(self.weights.values()) > 0:
+            raise ValueError("weights are all 0: expected one that is more")
 
     def threshold_for(self, encoder: str) -> float:
         """Give the smallest margin that is kept for vectors of this encoder, such as `ngram` or `ngram:<digest>`.

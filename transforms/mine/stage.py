@@ -37,7 +37,7 @@ from schemas.reject import RejectBatch
 from schemas.sentence import SentenceBatch
 from transforms.common import coders as coders
 from transforms.common import files
-from transforms.common.blocks import VectorBlock
+from transforms.common.blocks import SPARSE, VectorBlock
 from transforms.common.metrics import count
 from transforms.common.shards import ShardReference
 from transforms.common.stage import MapBatches, Outcome
@@ -312,7 +312,7 @@ def _fuse(
 ) -> Iterator[tuple[str, VectorBlock]]:
     for source, target in pairs:
         name = f"{source}>{target}"
-        if name in taught and block.variety in {source, target}:
+        if name in taught and block.kind == SPARSE and block.variety in {source, target}:
             yield name, fuse_block(block, name, taught[name])
 
 

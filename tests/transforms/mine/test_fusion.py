@@ -83,6 +83,11 @@ def spaces_of(sides, k: int = K) -> list[Space]:
     ]
 
 
+def kept(sides, settings: MineSettings):
+    mined = mine_matrices_fused(sides, settings)
+    return mined.pairs.take(mined.is_kept)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_margins_are_those_of_the_definition(both, share):
     weights = {"laser": share, "ngram": 1 - share}
@@ -116,10 +121,9 @@ def test_equal_margins_are_decided_by_the_smaller_index():
 
 
 def test_one_space_with_all_the_weight_decides_alone(both):
-    settings = MineSettings(k=K, threshold=1.1)
-    pairs, weights = mine_matrices_fused(both, settings, {"ngram": 2.0})
-    assert weights == {"laser": 0.0, "ngram": 1.0}
-    alone, _ = mine_matrices_fused({"ngram": both["ngram"]}, settings, {"ngram": 1.0})
+    settings = MineSettings(k=K, threshold=1.1, weights={"ngram": 2.0})
+    assert fuse(spaces_of(both), "ratio", settings.weights).weights == {"laser": 0.0, "ngram": 1.0}
+    pairs, alone = kept(both, settings), kept({"ngram": both["ngram"]}, settings)
     assert set(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)) >= {
         pair for pair in zip(alone.source.tolist(), alone.target.tolist(), strict=True) if pair[0] == pair[1]
     }
@@ -127,9 +131,8 @@ def test_one_space_with_all_the_weight_decides_alone(both):
 
 def test_swapping_the_sides_changes_no_bit(both):
     settings = MineSettings(k=K)
-    pairs, weights = mine_matrices_fused(both, settings)
-    turned, again = mine_matrices_fused({name: (b, a) for name, (a, b) in both.items()}, settings)
-    assert weights == again
+    pairs = kept(both, settings)
+    turned = kept({name: (b, a) for name, (a, b) in both.items()}, settings)
     order = np.lexsort((turned.source, turned.target))
     np.testing.assert_array_equal(pairs.source, turned.target[order])
     assert pairs.margin.tobytes() == turned.margin[order].tobytes()
@@ -149,7 +152,7 @@ def test_two_spaces_find_more_than_either(rng):
 
     def right(*names: str) -> int:
         chosen = {name: sides[name] for name in names}
-        pairs, _ = mine_matrices_fused(chosen, MineSettings(k=4, threshold=-9.0))
+        pairs = kept(chosen, MineSettings(k=4, threshold=-9.0))
         return int((pairs.source == pairs.target).sum())
 
     alone = max(right("laser"), right("ngram"))
@@ -162,8 +165,9 @@ def test_a_space_of_noise_gets_little_weight(rng):
     target = source + 0.1 * rng.random((200, 40))
     good = tuple(sparse.csr_array(unit(np.where(side > 1, side, 0))) for side in (source, target))
     noise = (unit(rng.normal(size=(200, 16))), unit(rng.normal(size=(200, 16))))
-    pairs, weights = mine_matrices_fused({"ngram": good, "laser": noise}, MineSettings(k=4))
-    assert weights["ngram"] > 0.8
+    sides = {"ngram": good, "laser": noise}
+    pairs = kept(sides, MineSettings(k=4))
+    assert fuse(spaces_of(sides, 4), "ratio", {}).weights["ngram"] > 0.8
     assert (pairs.source == pairs.target).mean() > 0.95
     assert len(pairs.source) > 150
 
