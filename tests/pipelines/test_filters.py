@@ -670,3 +670,15 @@ def test_a_reader_that_has_seen_enough_is_no_error(project):
     short = shell("(sleep 1; echo Scì.) | isogloss segment | true; echo ${PIPESTATUS[1]}", project)
     assert short.stdout == b"0\n"
     assert short.stderr == b""
+
+
+def test_pair_monotone_joins_lines_that_stand_in_order(isogloss: Callable[..., Answer], tmp_path: Path):
+    source, target = tmp_path / "lij.txt", tmp_path / "it.txt"
+    source.write_text("\n".join([LIGURIAN[1], "", LIGURIAN[2], LIGURIAN[2]]), encoding="utf-8")
+    target.write_text("\n".join([ITALIAN[2], ITALIAN[0], ITALIAN[0]]), encoding="utf-8")
+    cells = isogloss("pair", "--monotone", source, target).cells
+    assert [row[1:3] for row in cells] == [["1", "1"], ["3", "2"], ["4", "3"]]
+    assert [row[3] for row in cells] == [LIGURIAN[1], LIGURIAN[2], LIGURIAN[2]]
+    assert all(0 < float(row[0]) <= 1 for row in cells)
+    joined = isogloss("pair", "--monotone", source, target, "--threshold", "0.99")
+    assert joined.lines == []

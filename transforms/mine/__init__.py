@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transforms.mine.documents import SentenceDocuments, number_documents
     from transforms.mine.margin import margins, mean_cosines
     from transforms.mine.mining import mine_texts, mine_vectors
+    from transforms.mine.monotone import Bead, added_up, align_monotone
     from transforms.mine.neighbours import BothWays, Neighbours, merge, nearest_both_ways
     from transforms.mine.precision import Curve, judged_curve, read_curve
     from transforms.mine.retrieval import DIRECTIONS, Pairs, candidates, retrieve
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_THRESHOLDS",
     "DIRECTIONS",
+    "Bead",
     "BothWays",
     "Correspond",
     "Curve",
@@ -36,6 +38,8 @@ __all__ = [
     "Select",
     "SelectSentences",
     "SentenceDocuments",
+    "added_up",
+    "align_monotone",
     "candidates",
     "default_threshold",
     "judged_curve",
@@ -55,6 +59,7 @@ _HOMES = {
     "margin": ("margins", "mean_cosines"),
     "mining": ("mine_texts", "mine_vectors"),
     "precision": ("Curve", "judged_curve", "read_curve"),
+    "monotone": ("Bead", "added_up", "align_monotone"),
     "neighbours": ("BothWays", "Neighbours", "merge", "nearest_both_ways"),
     "retrieval": ("DIRECTIONS", "Pairs", "candidates", "retrieve"),
     "select": ("SelectSentences",),
