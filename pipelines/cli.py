@@ -35,6 +35,7 @@ Stages alone, on plain files, as filters:
   lexicon     pairs -> word pairs with probabilities
   score       pairs -> a table of scores
   train-identifier   labelled lines -> a fastText model
+  calibrate   judged pairs -> probabilities by score
 
 What there is:
   varieties   list and search the varieties

@@ -18,6 +18,7 @@ def add_commands(commands: Any, command: Command) -> None:
     _add_export(commands, command)
     _add_takedown(commands, command)
     _add_train(commands, command)
+    _add_calibrate(commands, command)
 
 
 def _add_demo(commands: Any, command: Command) -> None:
@@ -222,3 +223,30 @@ def _train(options: argparse.Namespace) -> int:
     if status not in (0, None):
         raise SettingsError("no model was made")
     return 0
+
+
+def _add_calibrate(commands: Any, command: Command) -> None:
+    added = command(
+        commands,
+        "calibrate",
+        _calibrate,
+        "judged pairs -> probabilities by score",
+        """\
+Fit the probability that a pair is right, by its score. JUDGED holds lines of: score TAB 1 or 0 (or
+right, wrong); what stands behind is not read, so the output of `isogloss pair` with a judgement put
+in its second column will do. Writes the curve as JSON, for mine.calibration, draws it beside (SVG),
+and prints which score each precision asks for, and how many of the right pairs it keeps.
+
+example:
+  isogloss calibrate judged.tsv -o lij-it.json
+  isogloss pair --calibration lij-it.json --precision 0.95 ligurian.txt italian.txt
+""",
+    )
+    added.add_argument("judged", metavar="JUDGED", help="TSV: score TAB judgement")
+    added.add_argument("-o", "--output", required=True, metavar="CURVE", help="where the curve goes (.json)")
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from pipelines.calibrate import calibrate
+
+    calibrate(options)

@@ -261,23 +261,21 @@ def _rising(
     values: NDArray[np.float64], marks: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit the closest staircase that does not fall; values come rising. Gives where steps begin, and their means."""
-    starts, means = _pooled(values, marks, weights)
-    return values[starts], means
+    firsts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    totals = np.add.reduceat(weights, firsts)
+    starts, means = _pooled(np.add.reduceat(marks * weights, firsts), totals)
+    return values[firsts[starts]], means
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _pooled(values: Any, marks: Any, weights: Any) -> Any:
-    starts = np.empty(len(values), dtype=np.int64)
-    sums = np.empty(len(values), dtype=np.float64)
-    totals = np.empty(len(values), dtype=np.float64)
+def _pooled(given_sums: Any, given_totals: Any) -> Any:
+    starts = np.empty(len(given_sums), dtype=np.int64)
+    sums, totals = given_sums.copy(), given_totals.copy()
     number = 0
-    for place in range(len(values)):
-        starts[number], sums[number], totals[number] = place, marks[place] * weights[place], weights[place]
+    for place in range(len(given_sums)):
+        starts[number], sums[number], totals[number] = place, given_sums[place], given_totals[place]
         number += 1
-        while number > 1 and (
-            values[starts[number - 2]] == values[starts[number - 1]]
-            or sums[number - 2] * totals[number - 1] >= sums[number - 1] * totals[number - 2]
-        ):
+        while number > 1 and sums[number - 2] * totals[number - 1] >= sums[number - 1] * totals[number - 2]:
             number -= 1
             sums[number - 1] += sums[number]
             totals[number - 1] += totals[number]
