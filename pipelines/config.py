@@ -22,7 +22,7 @@ from transforms.crawl import CrawlSettings
 from transforms.deduplicate import DeduplicateSettings
 from transforms.embed import EmbedSettings
 from transforms.identify import IdentifySettings
-from transforms.mine import MineSettings
+from transforms.mine import GroupSettings, MineSettings
 from transforms.normalize import NormalizeSettings
 from transforms.publish import PublishSettings
 from transforms.read import ReadSettings, Source
@@ -107,9 +107,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     publish: PublishSettings = msgspec.field(default_factory=PublishSettings)
     dataflow: DataflowSettings = msgspec.field(default_factory=DataflowSettings)
     lexicon: LexiconSettings = msgspec.field(default_factory=LexiconSettings)
+    groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
 
     def folder(self, checkpoint: str) -> str:
-        """Give the folder of a checkpoint: pages, documents, sentences, vectors, pairs, corpus, lexicon."""
+        """Give the folder of a checkpoint: pages, documents, sentences, vectors, pairs, corpus, lexicon, groups."""
         return files.join(self.corpus.output, checkpoint)
 
     def sources(self) -> ReadSettings:
@@ -129,13 +130,19 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Check what one section alone cannot know.
 
         Raises:
-            SettingsError: nothing to read; pairs that make no sense.
+            SettingsError: nothing to read; pairs that make no sense; a precision of which nothing can be known.
         """
         if self.crawl is None and not self.read.sources:
             raise SettingsError(
                 "there is nothing to read",
                 path="$",
                 cure="Give a [crawl] section with seeds, or [[read.sources]] with paths.",
+            )
+        if len(self.embed.encoders) > 1 and self.mine.precision is not None and not self.mine.calibration:
+            raise SettingsError(
+                "the precision of fused margins is known by judged pairs only",
+                path="$.mine.precision",
+                cure="Give mine.calibration (see `isogloss calibrate`), or mine.threshold, or one encoder.",
             )
         self.corpus.wanted_pairs()
 
