@@ -324,7 +324,7 @@ examples:
     added.add_argument("pairs", nargs="?", default="-", metavar="PAIRS", help="TSV file; standard input when not given")
     added.add_argument("--aligner", default="association", help="association (default) or simalign")
     added.add_argument("--model", default="", help="simalign: a Hugging Face model folder or name")
-    added.add_argument("--method", default="", help="simalign: inter, itermax or mwmf")
+    added.add_argument("--method", default="", help="simalign: inter, itermax, mwmf or softmax")
     added.add_argument("--tokenized", action="store_true", help="words are separated by spaces already")
     added.add_argument("--tokens", action="store_true", help="print the words of both sides before the links")
     added.add_argument("--probabilities", action="store_true", help="print i-j:p")

@@ -23,9 +23,14 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str, msgspec.Meta(min_length=1, description="simalign: bert, xlmr, a Hugging Face name or a model folder.")
     ] = "bert"
     method: Annotated[
-        Literal["inter", "itermax", "mwmf"],
-        msgspec.Meta(description="simalign: mutual best, two rounds of it, or the best matching."),
+        Literal["inter", "itermax", "mwmf", "softmax"],
+        msgspec.Meta(
+            description="simalign: mutual best, two rounds of it, the best matching; or awesome-align's: likely both ways."
+        ),
     ] = "inter"
+    softmax_threshold: Annotated[
+        float, msgspec.Meta(gt=0, lt=1, description="softmax: least probability of a link, each way.")
+    ] = 0.001
     layer: Annotated[int, msgspec.Meta(ge=0, le=200, description="simalign: layer whose vectors are compared.")] = 8
     token_type: Annotated[
         Literal["bpe", "word"], msgspec.Meta(description="simalign: compare pieces of words, or means over words.")

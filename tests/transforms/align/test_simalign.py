@@ -64,6 +64,26 @@ def test_probabilities_lie_between_0_and_1_and_add_up_to_at_most_one_a_word(bert
             assert max(sums.values()) <= 1.001
 
 
+def test_softmax_links_what_is_likely_both_ways(bert):
+    ours = aligner(bert, method="softmax", token_type="word", softmax_threshold=0.05)
+    for (source, target), links in zip(WORDS, ours.align(WORDS), strict=True):
+        first, second = (
+            ours._vectors([piece], {0})[0].numpy().astype(float) for piece in ours._pieces([source, target])
+        )
+        products = first @ second.T
+        likely = [np.exp(products - products.max(axis=side, keepdims=True)) for side in (1, 0)]
+        forward, backward = (
+            cells / cells.sum(axis=side, keepdims=True) for cells, side in zip(likely, (1, 0), strict=True)
+        )
+        sure = np.argwhere(np.minimum(forward, backward) > 0.0501)
+        found = {link[:2] for link in links}
+        assert {tuple(cell) for cell in sure.tolist()} <= found
+        assert found <= {tuple(cell) for cell in np.argwhere(np.minimum(forward, backward) > 0.0499).tolist()}
+        for link in links:
+            expected = np.sqrt(forward[link.source, link.target] * backward[link.source, link.target])
+            assert link.probability == pytest.approx(expected, abs=2e-4)
+
+
 def test_a_long_sentence_is_linked_to_its_end(bert):
     source, target = ([word for pair in WORDS for word in pair[side]] for side in (0, 1))
     links = aligner(bert, method="mwmf", token_type="word").align([(source, target)])[0]

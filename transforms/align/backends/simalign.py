@@ -48,6 +48,9 @@ class _Sentence(NamedTuple):
 class SimAlign:
     """Aligner of record where a multilingual model is at hand.
 
+    The method `softmax` is awesome-align's (Dou and Neubig 2021): cells whose softmax over the target and over the
+    source are both above the threshold; one word may have several links, or none.
+
     Args:
         settings: model, method, layer, token_type, distortion, batch_tokens, device.
 
@@ -187,8 +190,12 @@ class SimAlign:
         unit_target = torch.nn.functional.normalize(target, dim=2)
         similar = ((torch.bmm(unit_source, unit_target.transpose(1, 2)) + 1.0) / 2.0).cpu().numpy()
         similar = _with_distortion(similar, sources, targets, self._settings.distortion)
-        probability = _probabilities(products, sources, targets).cpu().numpy()
-        linked = METHODS[self._settings.method](similar, sources, targets)
+        forward, backward = _softmaxes(products, sources, targets)
+        probability = torch.sqrt(forward * backward).cpu().numpy()
+        if self._settings.method == "softmax":
+            linked = (torch.minimum(forward, backward) > self._settings.softmax_threshold).cpu().numpy()
+        else:
+            linked = METHODS[self._settings.method](similar, sources, targets)
         out: list[list[Link]] = []
         for i, (source_words, target_words) in enumerate(words):
             of_source = np.unique(source_words) if self._by_word else source_words
@@ -218,15 +225,16 @@ def _with_distortion(
     return similar * weights  # type: ignore[no-any-return]
 
 
-def _probabilities(products: torch.Tensor, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> torch.Tensor:
-    """Give the geometric mean of the softmax over the target and over the source (Dou and Neubig 2021, section 2.2)."""
+def _softmaxes(
+    products: torch.Tensor, sources: NDArray[np.int64], targets: NDArray[np.int64]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the softmax over the target and over the source (Dou and Neubig 2021, section 2.2); 0 beyond the words."""
     rows = torch.arange(products.shape[1])[None, :, None] >= torch.as_tensor(sources)[:, None, None]
     columns = torch.arange(products.shape[2])[None, None, :] >= torch.as_tensor(targets)[:, None, None]
     outside = (rows | columns).to(products.device)
     masked = products.masked_fill(outside, float("-inf"))
-    forward = torch.log_softmax(masked, dim=2)
-    backward = torch.log_softmax(masked, dim=1)
-    return torch.exp((forward + backward) / 2).masked_fill(outside, 0.0)
+    forward, backward = (torch.softmax(masked, dim=side).masked_fill(outside, 0.0) for side in (2, 1))
+    return forward, backward
 
 
 def _windows(pieces: int, window: int) -> list[tuple[int, tuple[int, int]]]:
