@@ -236,6 +236,8 @@ def count_links(
                 if cell < 0:
                     continue
                 a, b = ahead[j, i], back[i, j]
+                if a < 0.5 / UNIT and b < 0.5 / UNIT:
+                    continue  # nothing would be added, and memory is slower than arithmetic
                 if stage > 0:
                     a = b = (a * b + math.sqrt(a * b)) / 2.0
                 counts.words[0, cell] += np.int64(a * UNIT + 0.5)

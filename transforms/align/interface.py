@@ -1,6 +1,6 @@
 """What an aligner is: word lists of sentence pairs in, links between the words out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 WordPair = tuple[Sequence[str], Sequence[str]]
@@ -77,4 +77,36 @@ class TrainedAligner(Aligner, Protocol):
 
     def load(self, learned: bytes) -> None:
         """Take what was learned before, in place of what is known now."""
+        ...
+
+
+@runtime_checkable
+class SpreadAligner(TrainedAligner, Protocol):
+    """A trained aligner whose learning can be spread: rounds of counting in parts, and of improving at one place.
+
+    What it hands over are bytes, for files. The sum of counts must not depend on the order of its parts.
+    """
+
+    def begin(self, pairs: Sequence[WordPair], part: int) -> tuple[bytes, bytes, Iterator[bytes]]:
+        """Lay out what stays the same, the first state, and the pairs in parts of so many."""
+        ...
+
+    def rounds(self) -> int:
+        """Give the number of rounds."""
+        ...
+
+    def count(self, problem: bytes, state: bytes, part: bytes, turn: int) -> bytes:
+        """Count in one part, in round `turn` from 0."""
+        ...
+
+    def add(self, counts: Sequence[bytes]) -> bytes:
+        """Add counts up."""
+        ...
+
+    def improve(self, problem: bytes, counts: bytes, turn: int) -> bytes:
+        """Make the state after a round of the counts of all parts."""
+        ...
+
+    def finish(self, problem: bytes, state: bytes) -> bytes:
+        """Give what `train` gives."""
         ...

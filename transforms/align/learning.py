@@ -137,13 +137,15 @@ def improve(problem: Problem, counts: Counts, settings: AlignSettings, turn: int
     for side in (0, 1):
         given, generated = owners[side], owners[1 - side]
         given_words = len(problem.frequencies[side])
-        words = np.asarray(counts.words[side] / UNIT, dtype=np.float64)
+        words: Floats = (counts.words[side] / UNIT).astype(np.float64)
         totals = np.bincount(given, weights=words, minlength=given_words)
         opportunities = np.bincount(problem.spelling, weights=totals[given], minlength=CLASSES)
         classes = np.bincount(problem.spelling, weights=words, minlength=CLASSES) / np.maximum(opportunities, SMALLEST)
         prior = BASE_PRIOR + settings.orthography * (classes / (1.05 - np.minimum(classes, 1.0)))[problem.spelling]
         if settings.beginnings:
-            prior += settings.beginnings * _of_beginnings(problem, words, totals, given, generated, side)
+            prior += settings.beginnings * _of_beginnings(
+                problem, words, np.asarray(totals, dtype=np.float64), given, generated, side
+            )
         if problem.before.shape[1]:
             prior += LEARNED_PRIOR * problem.before[side]
         null = (counts.source_null if side else counts.target_null) / UNIT + 0.01
@@ -258,6 +260,12 @@ def problem_of(data: bytes) -> Problem:
     )
 
 
+def entries_of(data: bytes) -> Entries:
+    """Read the entries alone of what `problem_bytes` laid out."""
+    with np.load(io.BytesIO(data)) as found:
+        return Entries(found["offsets"], found["entries"])
+
+
 def state_bytes(state: State) -> bytes:
     """Lay a state out as the bytes of a working file."""
     flat = [*state.forward, *state.backward, *state.classes]
@@ -268,6 +276,26 @@ def state_of(data: bytes) -> State:
     """Read what `state_bytes` laid out."""
     flat = [array for _, array in sorted(from_bytes(data).items(), key=lambda item: int(item[0]))]
     return State(Direction(*flat[:3]), Direction(*flat[3:6]), (flat[6], flat[7]))
+
+
+def corpus_bytes(corpus: Corpus) -> bytes:
+    """Lay a part of the pairs out as the bytes of a working file."""
+    return to_bytes(corpus._asdict())
+
+
+def corpus_of(data: bytes) -> Corpus:
+    """Read what `corpus_bytes` laid out."""
+    return Corpus(**from_bytes(data))
+
+
+def counts_bytes(counts: Counts) -> bytes:
+    """Lay counts out as bytes."""
+    return to_bytes(counts._asdict())
+
+
+def counts_of(data: bytes) -> Counts:
+    """Read what `counts_bytes` laid out."""
+    return Counts(**from_bytes(data))
 
 
 def _beginnings(words: Sequence[str]) -> Ints:

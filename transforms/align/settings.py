@@ -75,6 +75,18 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             ge=1, description="association: words that a word may be linked to; bounds the memory of learning."
         ),
     ] = 100
+    spread: Annotated[
+        bool,
+        msgspec.Meta(
+            description="association: learn from large variety pairs on all workers? The same links; worth it from some 10,000 pairs on."
+        ),
+    ] = False
+    learn_at_once: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, description="association, spread: most pairs of a variety pair that one worker learns from."
+        ),
+    ] = 10_000
     prior: Annotated[
         str, msgspec.Meta(description="association: a table learned before (*.arrow), to learn on from; empty: none.")
     ] = ""

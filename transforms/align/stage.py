@@ -4,11 +4,13 @@ What goes in: mined pairs, in any order and any cut. What comes out: the same pa
 `target_tokens` and `links`. A pair is rejected when a side has no words (`empty`) or more than `max_words`
 (`too_many_words`). Order and duplicates do not matter.
 
-An aligner that learns (`association`) learns from all pairs of a variety pair at one place, ordered by pair id,
-and writes what it learned under the checkpoint's folder; the batches wait for it, then are linked in parallel.
-Cost: memory of the learning worker: the words of a variety pair's sentences, some 4 bytes for each cell (source
-words times target words, summed over its pairs) and 100 bytes for each distinct word pair: about 1 GB for
-100,000 pairs of 20 words a side. Other aligners are one pass over the batches.
+An aligner that learns (`association`) learns from all pairs of a variety pair, ordered by pair id, and writes what
+it learned under the checkpoint's folder; the batches wait for it, then are linked in parallel. It learns at one
+place, or, where the settings say `spread`, in rounds: every worker counts the links that are expected in its parts of
+the pairs (a map), the counts are added up (a combine; they are whole numbers, so the sum is exact in any order), one
+worker makes the next state. What is learned is the same bytes either way, for any number of workers.
+Cost: memory of the learning worker: the words of a variety pair's sentences, and some 100 bytes for each word pair
+that may be linked, of which a word has up to `candidates`. Other aligners are one pass over the batches.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +26,7 @@ from schemas.ledger import LedgerBatch
 from schemas.lexicon import LexiconBatch
 from schemas.pair import PairBatch
 from schemas.reject import RejectBatch
-from transforms.align.interface import TrainedAligner
+from transforms.align.interface import SpreadAligner, TrainedAligner, WordPair
 from transforms.align.lexicon import add_generality, make_entries, merge, tally
 from transforms.align.pairs import STAGE, UNIT, VARIETY, link_pairs, make_aligner, tokenize_pairs
 from transforms.align.settings import AlignSettings, LexiconSettings
@@ -40,6 +42,8 @@ ARTIFACTS = "alignment"
 
 LEXICON_STAGE = "lexicon"
 
+PART_PAIRS = 1024
+"""Pairs of one part of a spread variety pair."""
 _LEARNED_COLUMNS = ("pair_id", "source_tokens", "target_tokens")
 _LEARNED_KEPT = 4
 
@@ -61,6 +65,7 @@ class Align(beam.PTransform):  # type: ignore[misc]
         backend = load_backend("align", self.settings.aligner)
         backend.check(self.settings)
         self._learns = issubclass(backend, TrainedAligner)
+        self._spreads = self.settings.spread and issubclass(backend, SpreadAligner)
 
     def expand(self, batches: beam.PCollection[PairBatch]) -> Outcome:
         """Cut into words; learn, where the aligner learns; link."""
@@ -68,16 +73,177 @@ class Align(beam.PTransform):  # type: ignore[misc]
             linked: Outcome = batches | "Link" >> _map_batches(partial(_make_linker, self.settings))
             return linked
         worded = batches | "Words" >> _map_batches(partial(_make_tokenizer, self.settings))
-        learned = (
+        gathered = (
             worded.made
             | "By variety pair" >> beam.FlatMap(_words_by_variety_pair).with_output_types(beam.typehints.KV[str, bytes])
             | "Gather" >> beam.GroupByKey()
-            | "Learn" >> beam.ParDo(_Learn(self.settings, self.folder)).with_output_types(beam.typehints.KV[str, str])
         )
+        if self._spreads:
+            learned = gathered | "Learn" >> _LearnSpread(self.settings, self.folder)
+        else:
+            learn = beam.ParDo(_Learn(self.settings, self.folder)).with_output_types(_PATHS)
+            learned = gathered | "Learn" >> learn
         made = worded.made | "Link" >> beam.ParDo(
             _LinkLearned(self.settings), learned=beam.pvalue.AsDict(learned)
         ).with_output_types(PairBatch)
         return Outcome(made, worded.rejects, worded.ledger)
+
+
+_PATHS = beam.typehints.KV[str, str]
+
+
+class _LearnSpread(beam.PTransform):  # type: ignore[misc]
+    """Learn from large variety pairs in rounds, from small ones at one place."""
+
+    def __init__(self, settings: AlignSettings, folder: str) -> None:
+        super().__init__()
+        self._settings = settings
+        self._folder = folder
+
+    def expand(self, gathered: beam.PCollection) -> beam.PCollection:
+        """Lay out; count and improve, round by round; finish."""
+        settings, folder = self._settings, self._folder
+        aligner = _spread_aligner(settings)
+        laid_out = gathered | "Lay out" >> beam.ParDo(_LayOut(settings, folder)).with_outputs(
+            "parts", "states", main="learned"
+        )
+        parts, states, small = laid_out.parts, laid_out.states, laid_out.learned
+        for collection in (parts, states, small):
+            collection.element_type = _PATHS
+        parts = parts | "Spread" >> beam.Reshuffle()
+        for turn in range(aligner.rounds()):
+            states = (
+                parts
+                | f"Count {turn + 1}"
+                >> beam.ParDo(_CountLinks(settings, turn), states=beam.pvalue.AsDict(states)).with_output_types(
+                    beam.typehints.KV[str, bytes]
+                )
+                | f"Add {turn + 1}" >> beam.CombinePerKey(_AddCounts(settings))
+                | f"Improve {turn + 1}" >> beam.ParDo(_Improve(settings, folder, turn)).with_output_types(_PATHS)
+            )
+        large = states | "Finish" >> beam.ParDo(_Finish(settings, folder)).with_output_types(_PATHS)
+        # the working files go when nothing upstream can be run again: behind a shuffle
+        _ = large | "When finished" >> beam.Reshuffle() | "Clear" >> beam.ParDo(_Clear(folder))
+        learned: beam.PCollection = (small, large) | "Both" >> beam.Flatten()
+        return learned
+
+
+def _spread_aligner(settings: AlignSettings) -> SpreadAligner:
+    aligner = make_aligner(settings)
+    assert isinstance(aligner, SpreadAligner), "only aligners that can be spread come here"
+    return aligner
+
+
+def _pairs_of(pieces: Iterable[bytes]) -> list[WordPair]:
+    words = pa.concat_tables([_opened(piece) for piece in pieces]).sort_by("pair_id")
+    return list(zip(words["source_tokens"].to_pylist(), words["target_tokens"].to_pylist(), strict=True))
+
+
+def _learned_path(folder: str, key: str) -> str:
+    return files.join(folder, ARTIFACTS, f"{key.replace('>', '-')}.arrow")
+
+
+def _working_path(folder: str, key: str, name: str) -> str:
+    return files.join(folder, ARTIFACTS, "working", key.replace(">", "-"), f"{name}.npz")
+
+
+class _LayOut(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, settings: AlignSettings, folder: str) -> None:
+        self._settings = settings
+        self._folder = folder
+
+    def process(self, gathered: tuple[str, Iterable[bytes]]) -> Iterable[Any]:
+        key, pieces = gathered
+        pairs = _pairs_of(pieces)
+        aligner = _spread_aligner(self._settings)
+        if len(pairs) <= self._settings.learn_at_once:
+            path = _learned_path(self._folder, key)
+            files.write_bytes(path, aligner.train(pairs))
+            yield key, path
+            return
+        problem, state, parts = aligner.begin(pairs, PART_PAIRS)
+        for number, part in enumerate(parts):
+            path = _working_path(self._folder, key, f"part-{number:05d}")
+            files.write_bytes(path, part)
+            yield beam.pvalue.TaggedOutput("parts", (key, path))
+        files.write_bytes(_working_path(self._folder, key, "problem"), problem)
+        path = _working_path(self._folder, key, "state-00")
+        files.write_bytes(path, state)
+        yield beam.pvalue.TaggedOutput("states", (key, path))
+
+
+def _beside(path: str, name: str) -> str:
+    return files.join(path.replace("\\", "/").rpartition("/")[0], f"{name}.npz")
+
+
+class _CountLinks(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, settings: AlignSettings, turn: int) -> None:
+        self._settings = settings
+        self._turn = turn
+
+    def setup(self) -> None:
+        self._aligner = _spread_aligner(self._settings)
+        self._read = lru_cache(maxsize=2)(files.read_bytes)  # problem and state: the same for all parts
+
+    def process(self, part: tuple[str, str], states: Mapping[str, str]) -> Iterable[tuple[str, bytes]]:
+        key, path = part
+        state = self._read(states[key])
+        problem = self._read(_beside(path, "problem"))
+        yield key, self._aligner.count(problem, state, files.read_bytes(path), self._turn)
+
+
+class _AddCounts(beam.CombineFn):  # type: ignore[misc]
+    def __init__(self, settings: AlignSettings) -> None:
+        self._settings = settings
+
+    def create_accumulator(self) -> bytes:
+        return b""
+
+    def add_input(self, accumulator: bytes, counts: bytes) -> bytes:
+        return self.merge_accumulators([accumulator, counts])
+
+    def merge_accumulators(self, accumulators: Iterable[bytes]) -> bytes:
+        some = [counts for counts in accumulators if counts]
+        return _spread_aligner(self._settings).add(some) if len(some) > 1 else (some or [b""])[0]
+
+    def extract_output(self, accumulator: bytes) -> bytes:
+        return accumulator
+
+
+class _Improve(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, settings: AlignSettings, folder: str, turn: int) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._turn = turn
+
+    def process(self, counted: tuple[str, bytes]) -> Iterable[tuple[str, str]]:
+        key, counts = counted
+        problem = files.read_bytes(_working_path(self._folder, key, "problem"))
+        path = _working_path(self._folder, key, f"state-{self._turn + 1:02d}")
+        files.write_bytes(path, _spread_aligner(self._settings).improve(problem, counts, self._turn))
+        yield key, path
+
+
+class _Finish(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, settings: AlignSettings, folder: str) -> None:
+        self._settings = settings
+        self._folder = folder
+
+    def process(self, state: tuple[str, str]) -> Iterable[tuple[str, str]]:
+        key, at = state
+        problem = files.read_bytes(_working_path(self._folder, key, "problem"))
+        path = _learned_path(self._folder, key)
+        files.write_bytes(path, _spread_aligner(self._settings).finish(problem, files.read_bytes(at)))
+        yield key, path
+
+
+class _Clear(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def process(self, learned: tuple[str, str]) -> None:
+        path = _working_path(self._folder, learned[0], "problem")
+        files.delete_below(path.replace("\\", "/").rpartition("/")[0], [".npz"])
 
 
 def _map_batches(make_function: Any) -> MapBatches:
@@ -120,13 +286,10 @@ class _Learn(beam.DoFn):  # type: ignore[misc]
 
     def process(self, gathered: tuple[str, Iterable[bytes]]) -> Iterable[tuple[str, str]]:
         key, pieces = gathered
-        tables = [_opened(piece) for piece in pieces]
-        words = pa.concat_tables(tables).sort_by("pair_id")
         aligner = make_aligner(self._settings)
         assert isinstance(aligner, TrainedAligner), "only aligners that learn come here"
-        pairs = list(zip(words["source_tokens"].to_pylist(), words["target_tokens"].to_pylist(), strict=True))
-        path = files.join(self._folder, ARTIFACTS, f"{key.replace('>', '-')}.arrow")
-        files.write_bytes(path, aligner.train(pairs))
+        path = _learned_path(self._folder, key)
+        files.write_bytes(path, aligner.train(_pairs_of(pieces)))
         yield key, path
 
 

@@ -126,6 +126,24 @@ def test_the_stage_gives_the_same_links_and_files_in_any_order_and_cut(tmp_path)
         assert written[0] == written[1]
 
 
+def test_learning_that_is_spread_gives_the_same_bytes_and_links_and_clears_up(tmp_path):
+    whole = PairBatch.concatenate([LIJ, FUR, ROTTEN])
+    rounds = {"max_words": 40, "lexical_iterations": 2, "sequence_iterations": 1}
+    run_stage(tmp_path / "one", [whole], AlignSettings(**rounds))
+    expected = rows_by_id(_SEEN["made"])
+    # Ligurian is learned from in rounds, Friulian at one place
+    assert len(FUR) < len(LIJ)
+    spread = AlignSettings(spread=True, learn_at_once=len(FUR), **rounds)
+    run_stage(tmp_path / "spread", list(whole.pieces(3)), spread)
+    assert rows_by_id(_SEEN["made"]) == expected
+    for variety_pair in ("lij-it", "fur-it"):
+        one, other = (
+            (tmp_path / name / "alignment" / f"{variety_pair}.arrow").read_bytes() for name in ("one", "spread")
+        )
+        assert one == other
+    assert not list((tmp_path / "spread").rglob("*.npz"))
+
+
 @pytest.mark.models
 def test_an_aligner_that_does_not_learn_is_one_pass(tmp_path, bert):
     pytest.importorskip("torch")

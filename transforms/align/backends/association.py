@@ -14,7 +14,7 @@ the words, each with up to `candidates` entries of about 100 bytes.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from schemas.table import field, table
+from transforms.align import learning
 from transforms.align.agreement import Entries, link_pairs
 from transforms.align.calibration import calibrate
 from transforms.align.extraction import SYMMETRIZATIONS
@@ -89,6 +90,39 @@ class Association:
         """Do what `train` does; gives the table itself, with the columns of `ASSOCIATION`."""
         problem, state = learn(pairs, self._settings, self.before)
         return association_table(problem, state)
+
+    def begin(self, pairs: Sequence[WordPair], part: int) -> tuple[bytes, bytes, Iterator[bytes]]:
+        """See `transforms.align.interface.SpreadAligner`, here and below."""
+        problem, corpus = learning.prepare(pairs, self._settings, self.before)
+        parts = (learning.corpus_bytes(some) for some in learning.cut(corpus, part))
+        return learning.problem_bytes(problem), learning.state_bytes(learning.begin(problem)), parts
+
+    def rounds(self) -> int:
+        """Give the number of rounds."""
+        return learning.rounds(self._settings)
+
+    def count(self, problem: bytes, state: bytes, part: bytes, turn: int) -> bytes:
+        """Count the links that are expected in one part."""
+        entries = learning.entries_of(problem)
+        found = learning.count(learning.corpus_of(part), entries, learning.state_of(state), self._settings, turn)
+        return learning.counts_bytes(found)
+
+    def add(self, counts: Sequence[bytes]) -> bytes:
+        """Add counts up: whole numbers, so in any order."""
+        first, *others = counts
+        total = learning.counts_of(first)
+        for other in others:
+            total.add(learning.counts_of(other))
+        return learning.counts_bytes(total)
+
+    def improve(self, problem: bytes, counts: bytes, turn: int) -> bytes:
+        """Make the state after a round."""
+        known = learning.problem_of(problem)
+        return learning.state_bytes(learning.improve(known, learning.counts_of(counts), self._settings, turn))
+
+    def finish(self, problem: bytes, state: bytes) -> bytes:
+        """Give what `train` gives."""
+        return association_bytes(association_table(learning.problem_of(problem), learning.state_of(state)))
 
     @property
     def before(self) -> Callable[..., tuple[NDArray[np.float64], NDArray[np.float64]]] | None:
