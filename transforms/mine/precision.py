@@ -129,7 +129,7 @@ def planted_curve(pairs: Pairs, source: Side, target: Side, k: int, margin: Marg
     curve = None
     for _ in range(_ROUNDS):
         if weights.sum() < LEAST_SURE / 2:
-            return None
+            break  # so few right pairs that what they tell is worth less than what all told
         wrong = [
             (values, weights * _lonely(values, weights, pairs.margin, len(side.means)) / weights.sum())
             for values, side in zip(left, (source, target), strict=True)

@@ -16,6 +16,8 @@ from transforms.mine import DEFAULT_THRESHOLDS, MineSettings, default_threshold
         ({"minimum_probability": 1.5}, r"\$\.minimum_probability"),
         ({"treshold": 1.0}, "treshold"),
         ({"threshold": float("nan")}, "not a number"),
+        ({"threshold": 1.1, "precision": 0.9}, "both set"),
+        ({"precision": 1.0}, r"\$\.precision"),
     ],
 )
 def test_nonsense_is_refused_where_it_stands(given, path):
