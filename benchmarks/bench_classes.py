@@ -6,8 +6,8 @@
 For every set of classes, macro F1 on its test part:
 fasttext   train_supervised with its defaults, on the raw line in lower case, one thread
 svm        scikit-learn: TF-IDF of character 1-5-grams within words (sublinear), LinearSVC(C=1)
-ours       `isogloss train-identifier`, and the seconds that it takes
-sure       ours, restricted to the classes and calibrated: expected calibration error on the test part
+ours       `isogloss train-identifier -o model.bin` (fastText) and `-o model.ngrams` (linear), the seconds that it takes,
+           and the expected calibration error on the test part
 adapted    ours after adaptation to the unlabelled test lines, and what the guard said
 
 The sets that are built from the data folder: classes that share a domain with their training lines (`same`), and
@@ -133,11 +133,22 @@ def bench(name: str, labelled: list[Labelled], folder: Path) -> None:
     train = [*divided["train"], *divided["dev"]]
     truth, texts = [line.tag for line in divided["test"]], [line.text for line in divided["test"]]
     classes = sorted({line.tag for line in divided["train"]})
+    print(f"{name}: {len(classes)} classes, {len(train):,} training lines, {len(texts):,} test lines")
+    print(
+        f"  fasttext {macro(truth, by_fasttext(train, texts, folder)):.4f}  svm {macro(truth, by_svm(train, texts)):.4f}",
+        flush=True,
+    )
+    for kind in ("bin", "ngrams"):
+        own(kind, divided, plan, classes, truth, texts, folder)
+
+
+def own(kind, divided, plan, classes, truth, texts, folder) -> None:
+    model = folder / f"ours.{kind}"
     start = time.perf_counter()
-    train_identifier(divided, folder / "ours.bin", plan)
+    train_identifier(divided, model, plan)
     seconds = time.perf_counter() - start
     identifier = SentenceIdentifier(
-        IdentifySettings(model=str(folder / "ours.bin"), minimum_probability=0.0, foreign_threshold=1.0), classes
+        IdentifySettings(model=str(model), minimum_probability=0.0, foreign_threshold=1.0), classes
     )
     answers = identifier.answers(texts)
     ours = macro(truth, [answer.tag for answer in answers])
@@ -145,10 +156,8 @@ def bench(name: str, labelled: list[Labelled], folder: Path) -> None:
     error = calibration_error(reliability([answer.probability or 0.0 for answer in answers], right))
     report = identifier.learn(sample_of(as_column(texts))["text"].combine_chunks())
     adapted = macro(truth, [answer.tag for answer in identifier.answers(texts)])
-    print(f"{name}: {len(classes)} classes, {len(train):,} training lines, {len(texts):,} test lines")
     print(
-        f"  fasttext {macro(truth, by_fasttext(train, texts, folder)):.4f}  svm {macro(truth, by_svm(train, texts)):.4f}  "
-        f"ours {ours:.4f} ({seconds:.0f} s, error {error:.3f})  adapted {adapted:.4f} ({adapted - ours:+.4f})"
+        f"  ours .{kind:6} {ours:.4f} ({seconds:.0f} s, error {error:.3f})  adapted {adapted:.4f} ({adapted - ours:+.4f})"
         + (f"  guard: {report.why}" if report.why else ""),
         flush=True,
     )

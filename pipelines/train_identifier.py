@@ -350,7 +350,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Writes the model, and MODEL.json with its scores. Example: isogloss train-identifier labelled.tsv -o model.ftz",
     )
     parser.add_argument("labelled", help="TSV file; `embedded`: the data sets of the model that comes with the package")
-    parser.add_argument("-o", "--output", required=True, help="where the model goes: .ftz (compressed) or .bin")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        help="where the model goes: .ftz (compressed) or .bin: fastText; .ngrams: a linear model, better on few, close classes",
+    )
     parser.add_argument("--data", help="folder of the data sets, for `embedded`")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change the plan, such as epochs=5"
@@ -372,8 +377,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(labelled: str, output: Path, data: str | None, changes: Sequence[str]) -> dict[str, Any]:
-    if output.suffix not in (".ftz", ".bin"):
-        raise SettingsError(f"the model's name {output.name!r} ends in neither .ftz nor .bin", path="--output")
+    if output.suffix not in (".ftz", ".bin", ".ngrams"):
+        raise SettingsError(f"the model's name {output.name!r} ends in none of .ftz, .bin, .ngrams", path="--output")
     plan = _plan(changes, quantized=output.suffix == ".ftz")
     if labelled != "embedded":
         return train_identifier(divide(read_labelled(labelled), plan), output, plan)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.variety import IDENTIFIERS
 from transforms.common.backends import backend_names, load_backend
+from transforms.identify import Labelled, TrainingPlan, train_identifier
 from transforms.identify.text import as_column
 
 TEXTS = [
@@ -21,7 +22,14 @@ TEXTS = [
     "\x00",
     "a" * 100_000,
 ]
-MODELS = {"fasttext": "embedded"}
+MODELS = {"fasttext": lambda folder: "embedded", "ngrams": lambda folder: train_small(folder / "small.ngrams")}
+
+
+def train_small(path):
+    words = {"it": "il gatto è sul tetto della casa", "lij": "o gatto o l'é in sciô teito da casa", "zh": "你欲去佗位"}
+    lines = [Labelled(tag, f"{text[i:]} {text[:i]}", "train") for tag, text in words.items() for i in range(5)]
+    train_identifier({"train": lines, "dev": [], "test": []}, path, TrainingPlan())
+    return str(path)
 
 
 def test_every_backend_is_tested():
@@ -29,12 +37,17 @@ def test_every_backend_is_tested():
 
 
 @pytest.fixture(scope="module", params=sorted(MODELS))
-def identifier(request):
-    return load_backend("identify", request.param)(MODELS[request.param])
+def model(request, tmp_path_factory):
+    return request.param, MODELS[request.param](tmp_path_factory.mktemp("model"))
 
 
-def test_a_description_is_that_of_the_loaded_model(identifier):
-    labels, scheme = type(identifier).describe(MODELS["fasttext"])
+@pytest.fixture(scope="module")
+def identifier(model):
+    return load_backend("identify", model[0])(model[1])
+
+
+def test_a_description_is_that_of_the_loaded_model(identifier, model):
+    labels, scheme = type(identifier).describe(model[1])
     assert (labels, scheme) == (identifier.labels, identifier.scheme)
     assert scheme in IDENTIFIERS
     assert len(set(labels)) == len(labels)

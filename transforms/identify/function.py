@@ -36,7 +36,7 @@ def make_identifier(settings: IdentifySettings) -> Identifier:
     Raises:
         SettingsError: there is no such backend, file, or the file is broken.
     """
-    made: Identifier = load_backend("identify", settings.backend)(settings.model, settings.labels)
+    made: Identifier = load_backend("identify", settings.kind)(settings.model, settings.labels)
     return made
 
 
@@ -46,7 +46,7 @@ def check_settings(settings: IdentifySettings, expected: Sequence[str] = ()) -> 
     Raises:
         SettingsError: with the path into the configuration and the cure.
     """
-    labels, scheme = load_backend("identify", settings.backend).describe(settings.model, settings.labels)
+    labels, scheme = load_backend("identify", settings.kind).describe(settings.model, settings.labels)
     Restriction(labels, scheme, expected)
 
 
@@ -56,16 +56,20 @@ class SentenceIdentifier:
     Args:
         settings: which model, and when its answer is taken.
         expected: tags that can occur; empty: any.
+
+    Attributes:
+        model: the backend.
+        adaptation: what lines taught; None: the model is used as it is.
     """
 
     def __init__(self, settings: IdentifySettings, expected: Sequence[str] = ()) -> None:
         self._settings = settings
-        self._identifier = make_identifier(settings)
-        self._restriction = Restriction(self._identifier.labels, self._identifier.scheme, expected)
+        self.model = make_identifier(settings)
+        self._restriction = Restriction(self.model.labels, self.model.scheme, expected)
         self.adaptation: Adaptation | None = None
         self._least = 0.0
         if settings.coverage is not None:
-            calibration = self._identifier.calibration
+            calibration = self.model.calibration
             if calibration is None or not calibration.thresholds:
                 raise SettingsError(
                     "the model has no calibration, so no set of candidates can be promised to hold the truth",
@@ -128,12 +132,12 @@ class SentenceIdentifier:
         return report
 
     def _parts(self, texts: pa.StringArray) -> Iterator[pa.StringArray]:
-        rows = max(1, _CELLS // max(1, len(self._identifier.labels)))
+        rows = max(1, _CELLS // max(1, len(self.model.labels)))
         for start in range(0, len(texts), rows):
             yield texts.slice(start, rows)
 
     def _probabilities(self, texts: pa.StringArray) -> NDArray[np.float32]:
-        return self._restriction.probabilities(self._identifier.identify(texts))
+        return self._restriction.probabilities(self.model.identify(texts))
 
     def _adapted(self, texts: pa.StringArray, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Adapt the expected varieties' probabilities; what is foreign stays so, since their mass stays."""

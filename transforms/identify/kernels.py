@@ -606,3 +606,98 @@ def judge_ngrams(
                 opinion[row, kind] += table[found[place], kind]
         for kind in range(kinds):
             opinion[row, kind] /= np.sqrt(size)
+
+
+@_compiled
+def list_features(
+    data: Any, starts: Any, ends: Any, shortest: int, longest: int, idf: Any, offsets: Any, buckets: Any, values: Any
+) -> None:  # pragma: no cover - compiled
+    """List the distinct n-grams of each line with (1 + ln times) * idf, divided so that a line has length 1.
+
+    Args:
+        data, starts, ends: the lines.
+        shortest, longest: characters.
+        idf: (buckets,); n-grams of weight 0 are left out.
+        offsets: (n + 1,), buckets, values: are filled.
+    """
+    longest_line = 0
+    for row in range(len(starts)):
+        longest_line = max(longest_line, ends[row] - starts[row])
+    found = np.empty((longest_line + 2) * (longest - shortest + 1), dtype=np.int64)
+    at = 0
+    for row in range(len(starts)):
+        offsets[row] = at
+        if starts[row] >= ends[row]:
+            continue
+        size = ngram_buckets(data, starts[row], ends[row], shortest, longest, len(idf), found)
+        chosen = np.sort(found[:size])
+        first = at
+        total = 0.0
+        place = 0
+        while place < size:
+            last = place
+            while last < size and chosen[last] == chosen[place]:
+                last += 1
+            weight = (1.0 + np.log(np.float64(last - place))) * idf[chosen[place]]
+            if weight > 0.0:
+                buckets[at] = chosen[place]
+                values[at] = weight
+                total += weight * weight
+                at += 1
+            place = last
+        for entry in range(first, at):
+            values[entry] /= np.sqrt(total)
+    offsets[len(starts)] = at
+
+
+@_compiled
+def weigh_features(
+    offsets: Any, buckets: Any, values: Any, weights: Any, steepness: Any, out: Any
+) -> None:  # pragma: no cover - compiled
+    """Give features times weights (buckets, labels), times `steepness`, into `out`; NaN for a line without features."""
+    for row in range(len(offsets) - 1):
+        if offsets[row] == offsets[row + 1]:
+            out[row] = np.nan
+            continue
+        out[row] = 0.0
+        for entry in range(offsets[row], offsets[row + 1]):
+            for label in range(weights.shape[1]):
+                out[row, label] += values[entry] * weights[buckets[entry], label]
+        for label in range(weights.shape[1]):
+            out[row, label] *= steepness
+
+
+@_compiled
+def fit_margin(
+    offsets: Any, buckets: Any, values: Any, signs: Any, cost: float, passes: int, weights: Any
+) -> None:  # pragma: no cover - compiled
+    """Fit one support vector machine with squared hinge loss by dual coordinate descent; `weights` is filled.
+
+    Args:
+        offsets, buckets, values: the lines' features; each line has length 1.
+        signs: (n,) 1.0 or -1.0.
+        cost: of an error.
+        passes: over the lines, in strides that mix neighbours, forwards and backwards by turns.
+        weights: (buckets,) float32 zeros.
+    """
+    lines = len(signs)
+    dual = np.zeros(lines)
+    diagonal = 0.5 / cost
+    stride = max(1, int(lines * 0.618))
+    while np.gcd(stride, lines) > 1:
+        stride += 1
+    for turn in range(passes):
+        for step in range(lines):
+            row = (step if turn % 2 == 0 else lines - 1 - step) * stride % lines
+            if offsets[row] == offsets[row + 1]:
+                continue
+            margin = 0.0
+            for entry in range(offsets[row], offsets[row + 1]):
+                margin += values[entry] * weights[buckets[entry]]
+            slope = signs[row] * margin - 1.0 + diagonal * dual[row]
+            before = dual[row]
+            dual[row] = max(0.0, before - slope / (1.0 + diagonal))
+            change = (dual[row] - before) * signs[row]
+            if change != 0.0:
+                for entry in range(offsets[row], offsets[row + 1]):
+                    weights[buckets[entry]] += change * values[entry]

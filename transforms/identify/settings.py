@@ -10,14 +10,18 @@ LabelScheme = Literal["isogloss", "lid.176", "glotlid", "openlid"]
 class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which model identifies, and when its answer is taken."""
 
-    backend: Annotated[str, msgspec.Meta(description="Kind of model: a file name in transforms/identify/backends.")] = (
-        "fasttext"
-    )
+    backend: Annotated[
+        str,
+        msgspec.Meta(
+            description="Kind of model: a file name in transforms/identify/backends; "
+            "empty: that of the model's ending, .ngrams or another."
+        ),
+    ] = ""
     model: Annotated[
         str,
         msgspec.Meta(
             min_length=1,
-            description="Path of a model file (.bin, .ftz), or `embedded`: the one that comes with the package.",
+            description="Path of a model file (.bin, .ftz, .ngrams), or `embedded`: the one that comes with the package.",
         ),
     ] = "embedded"
     labels: Annotated[
@@ -51,3 +55,8 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             "null: the `top` most probable ones. Needs a calibrated model."
         ),
     ] = None
+
+    @property
+    def kind(self) -> str:
+        """Name of the backend."""
+        return self.backend or ("ngrams" if self.model.endswith(".ngrams") else "fasttext")

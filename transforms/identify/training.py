@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 from schemas.errors import SettingsError
 from schemas.identity import bucket_of, content_digest, content_id
 from schemas.variety import LABEL_PREFIX, find
+from transforms.common.backends import load_backend
 from transforms.identify import fit
 from transforms.identify.calibration import calibration_error, fit_calibration, reliability
-from transforms.identify.model_file import read_model_facts
-from transforms.identify.text import as_column, prepare_texts
+from transforms.identify.interface import Identifier
+from transforms.identify.linear import ENDING, train_linear
+from transforms.identify.settings import IdentifySettings
+from transforms.identify.text import as_column, prepare_column, prepare_texts
 
 Part = Literal["train", "dev", "test"]
 RECIPE = "letters-1"
@@ -195,7 +198,8 @@ def train_identifier(
 
     Args:
         divided: lines by part, as `divide` gives them; `train` must hold two classes at least.
-        output: a path that ends in .ftz (quantized) or .bin.
+        output: a path that ends in .ftz (quantized) or .bin: a fastText classifier, whose size does not grow with the
+            classes; or in .ngrams: a linear model, better on few, close classes.
         plan: how.
 
     Returns:
@@ -217,9 +221,16 @@ def train_identifier(
         path = Path(folder) / "train.txt"
         path.write_bytes(data)
         made = Path(folder) / "model"
-        rate = _fit(path, made, plan)
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(made.read_bytes())
+        if output.suffix == ENDING:
+            rate = None
+            data = "".join(f"{line.tag}\t{line.text}\n" for line in divided["train"]).encode("utf-8")
+            lines = prepare_column(as_column([line.text for line in divided["train"]]), RECIPE)
+            truth = np.array([classes.index(line.tag) for line in divided["train"]], dtype=np.int64)
+            train_linear(lines, truth, classes).save(output)
+        else:
+            rate = _fit(path, made, plan)
+            output.write_bytes(made.read_bytes())
     found: dict[str, Any] = {
         "recipe": RECIPE,
         "scheme": "isogloss",
@@ -256,7 +267,7 @@ def measure_model(output: Path, divided: Mapping[Part, Sequence[Labelled]], fact
         write_facts(output, facts)
     after = {part: _evidence(output, divided[part]) for part in before}
     for part, (probabilities, truth, _) in after.items():
-        labels = [*read_model_facts(str(output)).labels, "und"]
+        labels = [*_identifier(output).labels, "und"]
         answers = np.where(probabilities.any(axis=1), probabilities.argmax(axis=1), len(labels) - 1)
         report = score_report([line.tag for line in divided[part]], [labels[label] for label in answers.tolist()])
         for name, found in (("before", before[part][0]), ("after", probabilities)):
@@ -270,13 +281,17 @@ def measure_model(output: Path, divided: Mapping[Part, Sequence[Labelled]], fact
     return facts
 
 
+def _identifier(model: str | Path) -> Identifier:
+    settings = IdentifySettings(model=str(model))
+    made: Identifier = load_backend("identify", settings.kind)(settings.model)
+    return made
+
+
 def _evidence(
     model: Path, lines: Sequence[Labelled]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Give the model's probabilities of lines, the column of each line's label (-1: none), its characters."""
-    from transforms.identify.backends.fasttext import FastTextIdentifier
-
-    identifier = FastTextIdentifier(str(model))
+    identifier = _identifier(model)
     place = {label: column for column, label in enumerate(identifier.labels)}
     texts = [line.text for line in lines]
     truth = np.array([place.get(line.tag, -1) for line in lines], dtype=np.int64)
@@ -332,16 +347,14 @@ def _fit(lines: Path, output: Path, plan: TrainingPlan) -> float:
 
 def predict(model: str | Path, texts: Sequence[str]) -> list[str]:
     """Give the most probable label of each text; `und` where there is none."""
-    from transforms.identify.backends.fasttext import FastTextIdentifier
-
-    identifier = FastTextIdentifier(str(model))
+    identifier = _identifier(model)
     found = identifier.identify(as_column(texts))
     answers = np.where(found.any(axis=1), found.argmax(axis=1), -1)
     return ["und" if label < 0 else identifier.labels[label] for label in answers.tolist()]
 
 
-def score_report(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
-    """Score predictions: accuracy, macro F1 over the classes that occur in truth, and each class."""
+def score_report(truth: Sequence[str], predicted: Sequence[str], confusions: int = 40) -> dict[str, Any]:
+    """Score predictions: accuracy, macro F1 over the classes that occur in truth, each class, the first confusions."""
     scores = class_scores(truth, predicted)
     wrong = Counter((t, p) for t, p in zip(truth, predicted, strict=True) if t != p)
     return {
@@ -356,7 +369,7 @@ def score_report(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, An
         },
         "confusions": [
             {"truth": t, "predicted": p, "lines": n}
-            for (t, p), n in sorted(wrong.items(), key=lambda entry: (-entry[1], entry[0]))[:40]
+            for (t, p), n in sorted(wrong.items(), key=lambda entry: (-entry[1], entry[0]))[:confusions]
         ],
     }
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import apache_beam as beam
+import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
@@ -11,6 +12,7 @@ from schemas.identity import content_id
 from schemas.ledger import add_up, imbalances
 from schemas.sentence import SentenceBatch, sentence_id
 from transforms.identify import Identify, IdentifySettings, identify_lines
+from transforms.identify.calibration import calibration_error, reliability
 
 SAMPLE = Path(__file__).resolve().parents[2] / "quality" / "identify.tsv"
 DEMO = ("lij", "lmo", "fur", "it")
@@ -134,6 +136,11 @@ def test_the_whole_test_part(shared_data, floor):
     )
     assert report["accuracy"] >= floor("identify.test.accuracy")
     assert report["macro_f1"] >= floor("identify.test.macro_f1")
+    truth = np.array([line.tag for line in divided["test"]], dtype=object)
+    answers = identify_lines([line.text for line in divided["test"]], settings=IdentifySettings(minimum_probability=0.0))
+    right = np.array([answer.tag for answer in answers], dtype=object) == truth
+    error = calibration_error(reliability([answer.probability or 0.0 for answer in answers], right))
+    assert 1 - error >= floor("identify.test.one_minus_calibration_error")
 
 
 @pytest.mark.data
