@@ -30,6 +30,8 @@ def settings(tmp_path_factory):
     made = {}
 
     def of(name):
+        if name == "eflomal":
+            pytest.importorskip("eflomal")
         if name != "simalign":
             return AlignSettings(aligner=name)
         pytest.importorskip("torch")
@@ -94,6 +96,6 @@ def test_the_samples_of_the_varieties_can_be_aligned_with_themselves(aligner):
 
 @pytest.mark.parametrize("name", backend_names("align"))
 def test_a_backend_is_found_by_its_file_name(name):
-    if name == "simalign":
-        pytest.importorskip("torch")
+    if name in {"simalign", "eflomal"}:
+        pytest.importorskip({"simalign": "torch"}.get(name, name))
     assert hasattr(load_backend("align", name), "align")
