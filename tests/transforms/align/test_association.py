@@ -125,3 +125,21 @@ def test_plain_pairs_without_words_have_no_links_and_disturb_no_others():
 
 def test_tokenized_pairs_keep_their_words():
     assert align_pairs([("l'é", "è vero")], tokenized=True)[0][:2] == (["l'é"], ["è", "vero"])
+
+
+def test_awkward_pairs_have_their_answer():
+    pairs = [([], ["Due"]), (["Doî"], ["Due"]), (["paròlla"] * 5000, ["parola"]), (["Doî"], [])]
+    found = Association(AlignSettings()).align([*pairs, *WORDS])
+    assert found[0] == found[3] == []
+    assert all(0 <= link.source < 5000 and link.target == 0 for link in found[2])
+    assert len(found) == len(pairs) + len(WORDS)
+
+
+def test_symmetrizations_lie_between_intersection_and_union():
+    def cells(name):
+        found = Association(AlignSettings(symmetrization=name)).align(WORDS)
+        return {(p, link.source, link.target) for p, links in enumerate(found) for link in links}
+
+    least, most = cells("intersection"), cells("union")
+    assert least
+    assert least <= cells("grow-diag-final-and") <= most
