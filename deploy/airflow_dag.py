@@ -1,4 +1,4 @@
-"""An Airflow DAG (Cloud Composer) that makes the corpus anew every week: crawl, prepare, mine, publish.
+"""An Airflow 3 DAG (Cloud Composer) that makes the corpus anew every week: crawl, prepare, mine, publish.
 
 Needs apache-airflow-providers-google. Set the three Airflow variables. A task that failed may be cleared and runs again:
 finished checkpoints are used as they are.
@@ -6,9 +6,8 @@ finished checkpoints are used as they are.
 
 from datetime import datetime, timedelta
 
-from airflow import DAG
-from airflow.models import Variable
 from airflow.providers.google.cloud.operators.dataflow import DataflowStartFlexTemplateOperator
+from airflow.sdk import DAG, Variable
 
 PROJECT = Variable.get("isogloss_project")
 REGION = Variable.get("isogloss_region")

@@ -149,8 +149,7 @@ def test_the_dag_launches_the_runs_one_after_the_other(google_types, monkeypatch
             return {"isogloss_project": "my-project", "isogloss_region": "r", "isogloss_bucket": "my-bucket"}[name]
 
     contents = {
-        "airflow": {"DAG": Dag},
-        "airflow.models": {"Variable": Variable},
+        "airflow.sdk": {"DAG": Dag, "Variable": Variable},
         "airflow.providers.google.cloud.operators.dataflow": {"DataflowStartFlexTemplateOperator": Operator},
     }
     for node in ast.walk(ast.parse(source)):

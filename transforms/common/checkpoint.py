@@ -17,6 +17,7 @@ import apache_beam as beam
 import msgspec
 import pyarrow as pa
 
+from schemas.errors import SettingsError
 from schemas.identity import content_digest
 from schemas.ledger import LedgerBatch, imbalances
 from schemas.reject import RejectBatch
@@ -59,9 +60,22 @@ class Plan:
 
 
 def read_manifest(folder: str) -> dict[str, Any] | None:
-    """Read a checkpoint's manifest; None when the checkpoint is not finished."""
+    """Read a checkpoint's manifest; None when the checkpoint is not finished.
+
+    Raises:
+        SettingsError: it is damaged.
+    """
     path = files.join(folder, MANIFEST)
-    return files.read_json(path) if files.exists(path) else None
+    if not files.exists(path):
+        return None
+    cure = "Delete it; the same command makes the checkpoint anew."
+    try:
+        manifest = files.read_json(path)
+    except ValueError as error:
+        raise SettingsError(f"{path} is damaged: it is no JSON: {error}", cure=cure) from error
+    if not isinstance(manifest, dict) or not {"fingerprint", "digest", "shards"} <= set(manifest):
+        raise SettingsError(f"{path} is damaged: what every manifest has is not in it", cure=cure)
+    return manifest
 
 
 def is_finished(plan: Plan) -> bool:

@@ -150,9 +150,23 @@ def write_parquet(path: str, rows: pa.Table) -> tuple[int, str]:
     return len(data), content_digest(data)
 
 
-def read_parquet(path: str, columns: list[str] | None = None) -> pa.Table:
-    """Read a Parquet file; its schema metadata are kept."""
+def read_parquet(path: str, columns: list[str] | None = None, *, digest: str = "") -> pa.Table:
+    """Read a Parquet file; its schema metadata are kept.
+
+    Args:
+        path: of the file.
+        columns: those that are wanted; all when not given.
+        digest: of its bytes, where it is known.
+
+    Raises:
+        StoreError: the file has another digest: it was changed, or cut short.
+    """
     source = pa.memory_map(str(_local(path))) if is_local(path) else pa.BufferReader(read_bytes(path))
+    if digest:
+        found = content_digest(source.read_buffer())
+        if found != digest:
+            raise StoreError(path, f"its digest is {found}, and {digest} was written: it was changed, or cut short")
+        source.seek(0)
     return pq.ParquetFile(source).read(columns=columns)
 
 

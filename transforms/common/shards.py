@@ -204,8 +204,12 @@ class _Read(beam.DoFn):  # type: ignore[misc]
 
 
 def read_shard(noun: type[Batch], shard: ShardReference) -> Any:
-    """Read one Parquet shard as one batch of any size."""
-    return noun.from_table(files.read_parquet(shard.full_path))
+    """Read one Parquet shard as one batch of any size.
+
+    Raises:
+        StoreError: its bytes are not those that were written.
+    """
+    return noun.from_table(files.read_parquet(shard.full_path, digest=shard.digest))
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,0 +1,316 @@
+"""Faults, each with its expected ending: the run ends right, or with an error that names the cause; nothing in between.
+
+`make faults`. After every fault that ends a run the same command, run again, makes the bytes of an undisturbed run.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from servers import Gate, amazon_store, environment, gate_before, google_store
+from small import configure, small_records
+
+from transforms.common import files
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+SABOTAGE = Path(__file__).with_name("sabotage")
+PROJECT = Path(__file__).resolve().parents[2]
+CHECKPOINTS = ("documents", "sentences", "vectors", "pairs", "corpus")
+BATCH = "transforms.common.stage:_RunBatch.process"
+
+
+@dataclass
+class Bench:
+    """An undisturbed corpus, and the input that it was made of."""
+
+    source: Path
+    built: Path
+
+
+def isogloss(*arguments: object, sabotage: str = "", **settings: object) -> subprocess.CompletedProcess:
+    path = os.pathsep.join([*([str(SABOTAGE)] if sabotage else []), str(PROJECT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines", *(str(argument) for argument in arguments)],
+        env=os.environ | {"PYTHONPATH": path.rstrip(os.pathsep), "ISOGLOSS_SABOTAGE": sabotage, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+        **settings,
+    )
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "0.jsonl").write_text("\n".join(small_records()) + "\n", encoding="utf-8")
+    (folder / "small.toml").write_text(configure(folder / "out", folder / "0.jsonl"), encoding="utf-8")
+    done = isogloss("build", folder / "small.toml", "--quiet")
+    assert done.returncode == 0, done.stderr
+    return Bench(folder / "0.jsonl", folder / "out")
+
+
+@dataclass
+class Site:
+    """A place where a run is about to happen, with some checkpoints finished already."""
+
+    folder: Path
+    bench: Bench
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "small.toml"
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def begin(self, *finished: str) -> None:
+        self.configuration.write_text(configure(self.out, self.bench.source), encoding="utf-8")
+        (self.folder / "marks").mkdir()
+        for checkpoint in finished:
+            shutil.copytree(self.bench.built / checkpoint, self.out / checkpoint)
+
+    def sabotage(self, what: str, where: str) -> str:
+        return f"{what}@{where}@{self.folder / 'marks'}"
+
+    def struck(self) -> int:
+        return len(list((self.folder / "marks").iterdir()))
+
+    def ends_right_when_run_again(self, *arguments: object) -> None:
+        again = isogloss("build", self.configuration, "--quiet", *arguments)
+        assert again.returncode == 0, again.stderr
+        for checkpoint in CHECKPOINTS:
+            assert content(self.out / checkpoint) == content(self.bench.built / checkpoint), checkpoint
+
+
+@pytest.fixture
+def site(tmp_path: Path, bench: Bench) -> Site:
+    return Site(tmp_path, bench)
+
+
+# Workers that die ---------------------------------------------------------------------------------------
+
+PREPARED = ("documents", "sentences")
+
+
+@pytest.mark.parametrize(
+    ("where", "finished", "unfinished"),
+    [
+        ("transforms.read.stage:_ReadFile.process", (), "documents"),
+        ("transforms.common.shards:_Write.process", (), "documents"),
+        ("transforms.common.shards:_Read.process", (), "sentences"),
+        ("transforms.deduplicate.stage:_Mark.process", (), "sentences"),
+        ("transforms.embed.stage:_WriteNgrams.process", PREPARED, "pairs"),
+        ("transforms.mine.stage:_Search.process", PREPARED, "pairs"),
+        ("transforms.align.stage:_LinkLearned.process", PREPARED, "pairs"),
+        (BATCH, (*PREPARED, "vectors", "pairs"), "corpus"),
+    ],
+    ids=["read", "keep", "segment", "deduplicate", "embed", "mine", "align", "publish"],
+)
+def test_a_worker_that_is_killed_in_a_stage(site: Site, where: str, finished: tuple[str, ...], unfinished: str):
+    site.begin(*finished)
+    killed = isogloss("build", site.configuration, "--quiet", "--workers", 2, sabotage=site.sabotage("kill", where))
+    assert killed.returncode == 1, killed.stderr
+    assert "was killed by SIGKILL" in killed.stderr
+    assert "while it ran" in killed.stderr
+    assert not (site.out / unfinished / "manifest.json").exists()
+    assert not (site.out / "corpus" / "manifest.json").exists()
+    site.ends_right_when_run_again("--workers", 2)
+
+
+# Bundles that fail --------------------------------------------------------------------------------------
+
+
+def test_a_bundle_that_fails_twice_ends_the_run_twice_and_then_comes_right(site: Site):
+    site.begin(*PREPARED)
+    sabotage = site.sabotage("fail-2", "transforms.mine.stage:_Search.process")
+    for _ in range(2):
+        failed = isogloss("build", site.configuration, "--quiet", sabotage=sabotage)
+        assert failed.returncode == 1
+        assert "RuntimeError: the machine had a bad moment [while running 'mine/Search" in failed.stderr
+        assert not (site.out / "pairs" / "manifest.json").exists()
+    assert site.struck() == 2
+    site.ends_right_when_run_again()
+
+
+# Disks that are full ------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_is_named_with_the_file_that_did_not_fit(site: Site):
+    site.begin(*PREPARED)
+    failed = isogloss(
+        "build", site.configuration, "--quiet", sabotage=site.sabotage("full", "transforms.mine.stage:_Join.process")
+    )
+    assert failed.returncode == 1
+    assert "No space left on device" in failed.stderr
+    assert str(site.out / "pairs") in failed.stderr
+    assert not (site.out / "pairs" / "manifest.json").exists()
+    assert list(site.out.rglob("*.tmp")) == []
+    site.ends_right_when_run_again()
+
+
+def test_a_limit_on_the_size_of_files_is_named_and_leaves_no_half_file(site: Site):
+    site.begin(*PREPARED)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    failed = isogloss("mine", site.configuration, "--quiet", preexec_fn=limit)
+    assert failed.returncode == 1
+    assert "File too large" in failed.stderr
+    assert str(site.out) in failed.stderr
+    assert not (site.out / "pairs" / "manifest.json").exists()
+    site.ends_right_when_run_again()
+
+
+# Files that are not what they were ----------------------------------------------------------------------
+
+
+def test_a_model_file_that_vanishes_after_the_launch_is_named(site: Site):
+    site.begin()
+    model = site.folder / "model.ftz"
+    shutil.copy(PROJECT / "transforms" / "identify" / "models" / "embedded.ftz", model)
+    shutil.copy(PROJECT / "transforms" / "identify" / "models" / "embedded.json", model.with_suffix(".json"))
+    sabotage = site.sabotage(f"vanish={model}", "transforms.identify.backends.fasttext:FastTextIdentifier.__init__")
+    failed = isogloss("build", site.configuration, "--quiet", "--set", f'identify.model="{model}"', sabotage=sabotage)
+    assert site.struck() >= 1
+    assert failed.returncode == 2, failed.stderr
+    assert "there is no model file" in failed.stderr
+    assert str(model) in failed.stderr
+    assert not (site.out / "sentences" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_a_shard_that_is_not_what_was_written_is_named(site: Site, damage: str):
+    site.begin(*PREPARED)
+    shard = min((site.out / "sentences").glob("part-*.parquet"))
+    data = shard.read_bytes()
+    if damage == "cut":
+        shard.write_bytes(data[: len(data) // 2])
+    elif damage == "changed":
+        shard.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
+    else:
+        shard.unlink()
+    failed = isogloss("build", site.configuration, "--quiet")
+    assert failed.returncode == 1
+    assert str(shard) in failed.stderr
+    assert ("No such file" if damage == "gone" else "changed, or cut short") in failed.stderr
+    assert not (site.out / "pairs" / "manifest.json").exists()
+    shutil.rmtree(site.out / "sentences")
+    site.ends_right_when_run_again()
+
+
+def test_a_manifest_that_is_cut_short_is_named_with_the_cure(site: Site):
+    site.begin(*PREPARED)
+    manifest = site.out / "sentences" / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:100])
+    failed = isogloss("build", site.configuration, "--quiet")
+    assert failed.returncode == 2
+    assert f"{manifest} is damaged" in failed.stderr
+    assert "Delete it" in failed.stderr
+    manifest.unlink()
+    site.ends_right_when_run_again()
+
+
+def test_shards_that_another_run_left_are_not_taken_for_ours(site: Site):
+    site.begin(*PREPARED)
+    other = site.out / "pairs" / "part-00009-of-00010.parquet"
+    other.parent.mkdir()
+    shutil.copy(next((site.bench.built / "pairs").glob("part-*.parquet")), other)
+    site.ends_right_when_run_again()
+    assert not other.exists()
+
+
+# Stores in trouble --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["gs", "s3"])
+def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    made = google_store(tmp_path_factory.mktemp("google")) if request.param == "gs" else amazon_store()
+    with made as store, environment(store.environment), gate_before(store) as before, environment(before.environment):
+        yield before
+
+
+def on_store(gate: Gate, site: Site, name: str) -> str:
+    """Put prepared checkpoints on the store; give the corpus's folder there."""
+    gate.open()
+    site.begin()
+    output = gate.store.within(name)
+    site.configuration.write_text(configure(output, site.bench.source), encoding="utf-8")
+    for checkpoint in PREPARED:
+        for path, data in content(site.bench.built / checkpoint).items():
+            files.write_bytes(f"{output}/{checkpoint}/{path}", data)
+    return output
+
+
+def stored(folder: str) -> dict[str, bytes]:
+    return {file.path.removeprefix(folder + "/"): files.read_bytes(file.path) for file in files.match(folder + "/")}
+
+
+def test_a_store_that_is_busy_now_and_then_makes_no_difference(gate: Gate, site: Site):
+    output = on_store(gate, site, "busy")
+    gate.close(r"busy/sentences/part", 503, times=1)
+    gate.close(r"busy/vectors/", 503, times=1)
+    gate.close(r"busy/pairs/part", 503, times=1)
+    gate.close(r"busy/corpus/manifest", 503, times=1)
+    done = isogloss("build", site.configuration, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert len(gate.refused) == 4
+    for checkpoint in ("vectors", "pairs", "corpus"):
+        assert stored(f"{output}/{checkpoint}") == content(site.bench.built / checkpoint)
+
+
+def test_a_store_that_refuses_to_be_written_ends_the_run_with_its_name_and_status(gate: Gate, site: Site):
+    output = on_store(gate, site, "closed")
+    gate.close(r"(PUT|POST) .*closed/pairs/part", 403)
+    failed = isogloss("build", site.configuration, "--quiet")
+    assert failed.returncode == 1
+    assert f"{output}/pairs/part-" in failed.stderr
+    assert "403" in failed.stderr
+    gate.open()
+    assert not files.exists(f"{output}/pairs/manifest.json")
+    again = isogloss("build", site.configuration, "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert stored(f"{output}/corpus") == content(site.bench.built / "corpus")
+
+
+# Options that are lost ----------------------------------------------------------------------------------
+
+
+def test_the_address_of_a_store_reaches_every_worker_or_the_run_ends(
+    site: Site, tmp_path_factory: pytest.TempPathFactory
+):
+    with amazon_store() as store:
+        credentials = {name: value for name, value in store.environment.items() if "ENDPOINT" not in name}
+        with environment(store.environment):
+            files.write_bytes(store.within("in/0.jsonl"), site.bench.source.read_bytes())
+        site.begin()
+        site.configuration.write_text(configure(store.within("flags"), store.within("in/*.jsonl")), encoding="utf-8")
+        with environment(credentials | {"HTTPS_PROXY": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}):
+            lost = isogloss("build", site.configuration, "--quiet", "--workers", 2)
+            assert lost.returncode == 2, lost.stderr
+            assert "s3://" in lost.stderr
+            done = isogloss("build", site.configuration, "--quiet", "--workers", 2, "--", *store.flags)
+            assert done.returncode == 0, done.stderr
+        with environment(store.environment):
+            assert stored(store.within("flags/vectors")) == content(site.bench.built / "vectors")
+
+
+def test_a_flag_that_is_misspelt_stops_the_launch_with_the_nearest(site: Site):
+    site.begin()
+    failed = isogloss("build", site.configuration, "--", "--s3_endpont_url=http://127.0.0.1:9/")
+    assert failed.returncode == 2
+    assert "--s3_endpoint_url" in failed.stderr
+    assert not site.out.exists()
