@@ -5,6 +5,7 @@ import apache_beam as beam
 from pipelines.config import Configuration, plain
 from pipelines.run import Run, digest_of
 from schemas.corpus import VERSION as CORPUS_VERSION
+from schemas.group import GROUP
 from schemas.ledger import LedgerBatch
 from schemas.lexicon import LEXICON
 from schemas.pair import MINED_SCORES, PairBatch
@@ -12,6 +13,7 @@ from transforms.align import Lexicon
 from transforms.common import files
 from transforms.common.checkpoint import FinishCheckpoint, is_finished, shard_references
 from transforms.common.shards import ReadShards
+from transforms.mine import Groups
 from transforms.publish import Publish, check_names, write_card
 from transforms.score import score_fields
 
@@ -44,6 +46,17 @@ def publish(run: Run) -> None:
     )
     if configuration.lexicon.make:
         plans.insert(0, lexicon)
+    groups = run.plan(
+        "groups",
+        "group",
+        int(GROUP.metadata[b"isogloss.version"]),
+        {"groups": configuration.groups, "publish": configuration.publish},
+        dict(plan.inputs),
+    )
+    varieties = {tag for sides in configuration.corpus.wanted_pairs() for tag in sides}
+    with_groups = configuration.groups.make and len(varieties) >= configuration.groups.least_varieties
+    if with_groups:
+        plans.insert(0, groups)
 
     def build(pipeline: beam.Pipeline) -> None:
         published = (
@@ -55,6 +68,9 @@ def publish(run: Run) -> None:
         if configuration.lexicon.make:
             entries = published.rows | "lexicon" >> Lexicon(settings=configuration.lexicon, folder=lexicon.folder)
             entries._asdict() | "finish lexicon" >> FinishCheckpoint(plan=lexicon)
+        if with_groups:
+            joined = published.rows | "groups" >> Groups(settings=configuration.groups, folder=groups.folder)
+            joined._asdict() | "finish groups" >> FinishCheckpoint(plan=groups)
         corpus = {"shards": published.shards, "rejects": published.rejects, "ledger": published.ledger}
         (
             corpus

@@ -9,10 +9,17 @@ The names are imported when they are asked for: settings stay light, and only gr
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from transforms.mine.settings import DEFAULT_THRESHOLDS, DocumentSettings, MineSettings, default_threshold
+from transforms.mine.settings import (
+    DEFAULT_THRESHOLDS,
+    DocumentSettings,
+    GroupSettings,
+    MineSettings,
+    default_threshold,
+)
 
 if TYPE_CHECKING:
     from transforms.mine.documents import SentenceDocuments, number_documents
+    from transforms.mine.groups import Edge, Group, find_groups
     from transforms.mine.margin import margins, mean_cosines
     from transforms.mine.mining import mine_texts, mine_vectors
     from transforms.mine.monotone import Bead, added_up, align_monotone
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from transforms.mine.precision import Curve, judged_curve, read_curve
     from transforms.mine.retrieval import DIRECTIONS, Pairs, candidates, retrieve
     from transforms.mine.select import SelectSentences
-    from transforms.mine.stage import Correspond, Mine, Mined, Select
+    from transforms.mine.stage import Correspond, Groups, Mine, Mined, Select
 
 __all__ = [
     "DEFAULT_THRESHOLDS",
@@ -30,6 +37,10 @@ __all__ = [
     "Correspond",
     "Curve",
     "DocumentSettings",
+    "Edge",
+    "Group",
+    "GroupSettings",
+    "Groups",
     "Mine",
     "MineSettings",
     "Mined",
@@ -42,6 +53,7 @@ __all__ = [
     "align_monotone",
     "candidates",
     "default_threshold",
+    "find_groups",
     "judged_curve",
     "margins",
     "mean_cosines",
@@ -56,6 +68,7 @@ __all__ = [
 
 _HOMES = {
     "documents": ("SentenceDocuments", "number_documents"),
+    "groups": ("Edge", "Group", "find_groups"),
     "margin": ("margins", "mean_cosines"),
     "mining": ("mine_texts", "mine_vectors"),
     "precision": ("Curve", "judged_curve", "read_curve"),
@@ -63,7 +76,7 @@ _HOMES = {
     "neighbours": ("BothWays", "Neighbours", "merge", "nearest_both_ways"),
     "retrieval": ("DIRECTIONS", "Pairs", "candidates", "retrieve"),
     "select": ("SelectSentences",),
-    "stage": ("Correspond", "Mine", "Mined", "Select"),
+    "stage": ("Correspond", "Groups", "Mine", "Mined", "Select"),
 }
 
 

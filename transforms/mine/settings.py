@@ -58,6 +58,15 @@ class DocumentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         return self.prior and (self.declared or bool(self.url_patterns))
 
 
+class GroupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The section `groups` of the configuration."""
+
+    make: Annotated[
+        bool, msgspec.Meta(description="Join the published pairs to groups, where a corpus has enough varieties.")
+    ] = True
+    least_varieties: Annotated[int, msgspec.Meta(ge=3, description="Fewest varieties of a group.")] = 3
+
+
 class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section `mine` of the configuration."""
 

@@ -7,6 +7,9 @@ duplicates, varieties that are not mined, sentences whose variety is not sure.
 known to correspond (one declares the other's URL, or a configured pattern takes the same text out of both URLs).
 Nothing is rejected. Cost: three columns of the documents, one shuffle of their URLs.
 
+`Groups`. What goes in: corpus rows. What comes out: rows of groups, written. Cost: ids and margins of all pairs at one
+place (some 400 bytes a pair), one shuffle of the texts.
+
 `Mine`. What goes in: references to blocks of vectors. What comes out: pairs, with the columns of both sentences.
 A sentence is rejected when it has no partner, or none whose margin reaches the threshold; a pair when its margin
 does not. Neither order nor duplicates of the references' arrival matter: every decision follows from content.
@@ -30,16 +33,20 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from schemas.corpus import CorpusBatch
 from schemas.errors import SettingsError
+from schemas.group import GroupBatch
+from schemas.identity import bucket_of
 from schemas.ledger import LedgerBatch
 from schemas.pair import PairBatch
 from schemas.reject import RejectBatch
 from schemas.sentence import SentenceBatch
 from transforms.common import coders as coders
 from transforms.common import files
+from transforms.common.accounting import ledger_entries
 from transforms.common.blocks import SPARSE, VectorBlock
 from transforms.common.metrics import count
-from transforms.common.shards import ShardReference
+from transforms.common.shards import ShardReference, WriteShards, Written
 from transforms.common.stage import MapBatches, Outcome
 from transforms.mine.blockwise import (
     BlockNeighbours,
@@ -57,8 +64,9 @@ from transforms.mine.blockwise import (
     teach_blocks,
 )
 from transforms.mine.documents import Name, correspondences, names_of
+from transforms.mine.groups import Edge, find_groups
 from transforms.mine.select import SELECT, SelectSentences
-from transforms.mine.settings import DocumentSettings, MineSettings
+from transforms.mine.settings import DocumentSettings, GroupSettings, MineSettings
 
 MINE = "mine"
 
@@ -352,3 +360,94 @@ def _accounts(rejects: RejectBatch, ledger: LedgerBatch) -> Iterator[Any]:
     for piece in rejects.pieces():
         yield beam.pvalue.TaggedOutput("rejects", piece)
     yield beam.pvalue.TaggedOutput("ledger", ledger)
+
+
+@dataclass(eq=False, kw_only=True)
+class Groups(beam.PTransform):  # type: ignore[misc]
+    """Join corpus rows to groups of sentences of three and more varieties, and write them.
+
+    Attributes:
+        settings: fewest varieties of a group.
+        folder: the groups' checkpoint folder.
+        shards: ranges of group ids that it is cut into.
+    """
+
+    settings: GroupSettings
+    folder: str
+    shards: int = 1
+
+    def expand(self, rows: beam.PCollection[CorpusBatch]) -> Written:
+        """Find the groups at one place, by ids and margins alone; then look up their sentences."""
+        ranges = max(self.shards, 1)
+        groups = (
+            rows
+            | "Edges" >> beam.FlatMap(_edges).with_output_types(tuple[int, list[Edge]])
+            | "Together" >> beam.GroupByKey()
+            | "Find" >> beam.FlatMap(_found, settings=self.settings, ranges=ranges).with_output_types(_Members)
+        )
+        sentences = rows | "Sentences" >> beam.FlatMap(_sides, ranges=ranges).with_output_types(_Members)
+        joined = (groups, sentences) | "Flatten" >> beam.Flatten() | "Gather" >> beam.GroupByKey()
+        made = joined | "Look up" >> beam.FlatMap(_looked_up).with_output_types(GroupBatch)
+        written = made | "Write" >> WriteShards(
+            noun=GroupBatch,
+            folder=self.folder,
+            shards=self.shards,
+            by="group_id",
+            order=("group_id", "variety", "sentence_id"),
+        )
+        counted = made | "Count" >> beam.Map(_grouped).with_output_types(LedgerBatch)
+        return Written(written.shards, written.rejects, (written.ledger, counted) | "Ledger" >> beam.Flatten())
+
+
+_Members = tuple[int, tuple[str, list[dict[str, Any]]]]
+"""A range of sentence ids; then what it is (group or sentence) and rows."""
+
+
+def _edges(rows: CorpusBatch) -> Iterator[tuple[int, list[Edge]]]:
+    columns = (rows.texts(name) for name in ("margin", "source_id", "target_id", "source_variety", "target_variety"))
+    if len(rows):
+        yield 0, [Edge(*values) for values in zip(*columns, strict=True)]
+
+
+def _found(
+    gathered: tuple[int, Iterable[list[Edge]]], settings: GroupSettings, ranges: int
+) -> Iterator[tuple[int, tuple[str, list[dict[str, Any]]]]]:
+    by_range: dict[int, list[dict[str, Any]]] = {}
+    for group in find_groups([edge for part in gathered[1] for edge in part], settings.least_varieties):
+        for sentence in group.members.values():
+            row = {"sentence_id": sentence, "group_id": group.group_id, "varieties": len(group.members)}
+            row |= {"consensus": group.consensus, "weakest_margin": group.weakest_margin}
+            by_range.setdefault(bucket_of(sentence, ranges), []).append(row)
+    for number, rows in sorted(by_range.items()):
+        yield number, ("group", rows)
+
+
+def _sides(rows: CorpusBatch, ranges: int) -> Iterator[tuple[int, tuple[str, list[dict[str, Any]]]]]:
+    names = {"sentence_id": "id", "document_id": "document_id"}
+    names |= {name: name for name in ("variety", "text", "url", "licence", "robots")}
+    by_range: dict[int, list[dict[str, Any]]] = {}
+    for side in ("source", "target"):
+        columns = [rows.texts(f"{side}_{column}") for column in names.values()]
+        for values in zip(*columns, strict=True):
+            by_range.setdefault(bucket_of(values[0], ranges), []).append(dict(zip(names, values, strict=True)))
+    for number, found in sorted(by_range.items()):
+        yield number, ("sentence", found)
+
+
+def _looked_up(gathered: tuple[int, Iterable[tuple[str, list[dict[str, Any]]]]]) -> Iterator[GroupBatch]:
+    groups: dict[str, dict[str, Any]] = {}
+    sentences: dict[str, dict[str, Any]] = {}
+    for kind, rows in gathered[1]:
+        (groups if kind == "group" else sentences).update({row["sentence_id"]: row for row in rows})
+    made = GroupBatch.from_rows(sentences[identifier] | groups[identifier] for identifier in sorted(groups))
+    count("groups", "sentences", len(made))
+    yield from made.pieces()
+
+
+def _grouped(rows: GroupBatch) -> LedgerBatch:
+    """Enter the sentences of groups; those that are in none stay in the corpus, and are not asked here."""
+    entries = [ledger_entries("groups", "sentence", outcome, rows, "variety") for outcome in ("in", "out")]
+    return LedgerBatch.concatenate(entries)
+
+
+coders.register(GroupBatch)

@@ -36,8 +36,14 @@ IDS = (
     "document_id", "sentence_id", "pair_id",
     "source_id", "target_id", "source_document_id", "target_document_id",
 )  # fmt: skip
-_OWN_ID = {"document": "document_id", "sentence": "sentence_id", "pair": "pair_id", "corpus": "pair_id"}
-_UNITS = {"document": "document", "sentence": "sentence", "pair": "pair", "corpus": "pair"}
+_OWN_ID = {
+    "document": "document_id",
+    "sentence": "sentence_id",
+    "pair": "pair_id",
+    "corpus": "pair_id",
+    "group": "sentence_id",
+}
+_UNITS = {"document": "document", "sentence": "sentence", "pair": "pair", "corpus": "pair", "group": "sentence"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +112,7 @@ def take_down(folder: str, request: Request) -> TakenDown:
         tables = ", ".join(_OWN_ID)
         raise SettingsError(
             f"{folder} is no finished checkpoint of {tables}",
-            cure="Give OUTPUT/corpus, OUTPUT/pairs, OUTPUT/sentences or OUTPUT/documents.",
+            cure="Give OUTPUT/corpus, OUTPUT/groups, OUTPUT/pairs, OUTPUT/sentences or OUTPUT/documents.",
         )
     paths = [
         shard["path"] for shard in manifest["shards"] if files.exists(files.join(folder, *shard["path"].split("/")))
