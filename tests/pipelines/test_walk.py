@@ -5,16 +5,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.cli import main
 from pipelines.demo.sample import load_sample
+from pipelines.demo.server import SiteServer
+from pipelines.demo.site import Resource, Site, make_site
 from schemas.ledger import LedgerBatch, imbalances
 
 KILLER = Path(__file__).with_name("killer.py")
-DOCUMENTS = 12
+DOCUMENTS = 8
+PAGES = 4
 CHECKPOINTS = ("documents", "sentences", "pairs", "corpus")
 
 CONFIGURATION = """
@@ -57,11 +64,17 @@ def configure(folder: Path, source: Path) -> Path:
     return path
 
 
-def isogloss(*arguments: object, script: object = None) -> subprocess.CompletedProcess:
+def start(*arguments: object, script: object = None) -> subprocess.Popen[str]:
     head = [sys.executable, str(script)] if script else [sys.executable, "-m", "pipelines"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [*head, *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=240)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def isogloss(*arguments: object, script: object = None) -> subprocess.CompletedProcess[str]:
+    with start(*arguments, script=script) as process:
+        out, err = process.communicate(timeout=240)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def build(folder: Path, source: Path, workers: int = 1) -> Path:
@@ -140,25 +153,30 @@ def test_seven_shards_of_input_make_the_same_corpus(tmp_path: Path, records: lis
         assert ours == theirs
 
 
-@pytest.mark.parametrize(
-    ("path", "when"),
-    [
-        ("documents/part-", "after"),
-        ("documents/manifest", "before"),
-        ("sentences/part-", "after"),
-        ("sentences/manifest", "after"),
-        ("vectors/", "before"),
-        ("pairs/part-", "after"),
-        ("corpus/lij-it/part-", "after"),
-        ("corpus/manifest", "before"),
-    ],
+KILLS = (
+    ("documents/part-", "after"),
+    ("documents/manifest", "before"),
+    ("sentences/part-", "after"),
+    ("sentences/manifest", "after"),
+    ("vectors/", "before"),  # embed, before its first sentences are there
+    (".arrow", "after"),  # embed has written, mine begins
+    ("pairs/alignment/", "before"),  # align has learned; nothing of it is on disk
+    ("pairs/alignment/", "after"),
+    ("pairs/part-", "after"),
+    ("pairs/manifest", "before"),
+    ("corpus/lij-it/part-", "after"),
+    ("corpus/manifest", "before"),
 )
-def test_a_run_that_was_killed_ends_with_the_same_bytes(
-    tmp_path: Path, source: Path, built: Path, path: str, when: str
-):
-    killed = isogloss(path, when, "build", configure(tmp_path, source), "--quiet", script=KILLER)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert not (tmp_path / "out" / "corpus" / "manifest.json").exists()
+
+
+@pytest.mark.timeout(900)
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path, source: Path, built: Path):
+    """Every run goes on where the one before it died, and dies further on."""
+    configuration = configure(tmp_path, source)
+    for path, when in KILLS:
+        killed = isogloss(path, when, "build", configuration, "--quiet", script=KILLER)
+        assert killed.returncode == -signal.SIGKILL, (path, killed.stderr)
+        assert not (tmp_path / "out" / "corpus" / "manifest.json").exists()
     out = build(tmp_path, source)
     for checkpoint in CHECKPOINTS:
         assert content(out / checkpoint) == content(built / checkpoint)
@@ -172,21 +190,146 @@ def test_a_finished_run_is_used_as_it_is(built: Path, source: Path):
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.is_file()} == before
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path, source: Path):
-    done = isogloss("build", configure(tmp_path, source), "--dry-run")
+def test_a_dry_run_writes_nothing(tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["build", str(configure(tmp_path, source)), "--dry-run"]) == 0
+    assert "would make" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_setting_ends_with_status_2_and_nothing_run(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["build", str(configure(tmp_path, source)), "--set", "mine.kk=8"]) == 2
+    assert "$.mine" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_is_not_there_ends_with_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["build", str(configure(tmp_path, tmp_path / "nowhere"))]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+# With a crawl before it -----------------------------------------------------------------------------------
+
+CRAWL = """
+[corpus]
+name = "crawled"
+output = "{output}"
+varieties = ["lij", "it"]
+shards = 2
+
+[crawl]
+seeds = ["{seed}"]
+allow_private_addresses = true
+delay_s = 0.0
+"""
+
+
+class Trap(dict[str, Resource]):
+    """Answers by path; once armed, the crawler waits at its so many-th page until the trap is opened."""
+
+    def __init__(self, resources: dict[str, Resource]) -> None:
+        super().__init__(resources)
+        self._left = 0
+        self.caught = threading.Event()
+        self.opened = threading.Event()
+
+    def arm(self, pages: int) -> None:
+        self._left = pages
+
+    def get(self, path: str, default: Resource) -> Resource:  # type: ignore[override]
+        if self._left and path.startswith(("/lij/", "/it/")):
+            self._left -= 1
+            if self._left == 0:
+                self.caught.set()
+                self.opened.wait(60)
+        return super().get(path, default)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SiteServer]:
+    """A site of a few documents, in Ligurian and Italian, with all that the demo's site has besides."""
+    lines = load_sample()
+    both = [{line.document for line in lines if line.tag == tag} for tag in ("lij", "it")]
+    wanted = sorted(both[0] & both[1])[:PAGES]
+    chosen = [line for line in lines if line.tag in ("lij", "it") and line.document in wanted]
+
+    def make(base: str) -> Site:
+        site = make_site(chosen, base)
+        return Site(base, Trap(dict(site.resources)), site.lines)
+
+    with SiteServer(make) as served:
+        yield served
+
+
+def configure_crawl(folder: Path, server: SiteServer) -> Path:
+    path = folder / "crawled.toml"
+    path.write_text(CRAWL.format(output=folder / "out", seed=server.site.seeds[0]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def crawled(tmp_path_factory: pytest.TempPathFactory, server: SiteServer) -> Path:
+    folder = tmp_path_factory.mktemp("crawled")
+    done = isogloss("build", configure_crawl(folder, server), "--quiet")
     assert done.returncode == 0, done.stderr
-    assert "would make" in done.stderr
-    assert not (tmp_path / "out").exists()
+    return folder / "out"
 
 
-def test_a_wrong_setting_ends_with_status_2_and_nothing_run(tmp_path: Path, source: Path):
-    done = isogloss("build", configure(tmp_path, source), "--set", "mine.kk=8")
-    assert done.returncode == 2
-    assert "$.mine" in done.stderr
-    assert not (tmp_path / "out").exists()
+def entries(folder: Path) -> list[dict]:
+    return pq.read_table(folder / "ledger.parquet").to_pylist()
 
 
-def test_an_input_that_is_not_there_ends_with_status_2(tmp_path: Path):
-    done = isogloss("build", configure(tmp_path, tmp_path / "nowhere"))
-    assert done.returncode == 2
-    assert "nowhere" in done.stderr
+def counted(rows: list[dict], stage: str, unit: str, outcome: str) -> int:
+    return sum(row["count"] for row in rows if (row["stage"], row["unit"], row["outcome"]) == (stage, unit, outcome))
+
+
+def test_every_record_of_a_crawl_is_accounted_for(crawled: Path):
+    for checkpoint in ("pages", *CHECKPOINTS):
+        ledger = LedgerBatch.from_table(pq.read_table(crawled / checkpoint / "ledger.parquet"))
+        assert len(ledger) > 0
+        assert imbalances(ledger) == []
+
+
+def test_every_page_that_is_stored_is_read_and_every_other_one_is_rejected_with_its_reason(
+    crawled: Path, server: SiteServer
+):
+    pages, documents = entries(crawled / "pages"), entries(crawled / "documents")
+    stored = counted(pages, "crawl", "page", "out")
+    assert stored >= 2 * PAGES
+    assert stored == counted(documents, "read", "page", "in")
+    reasons = Counter()
+    for row in pages:
+        if row["outcome"] == "rejected":
+            reasons[row["reason"]] += row["count"]
+    assert counted(pages, "crawl", "page", "in") == stored + reasons.total()
+    assert {"robots_disallowed", "http_status", "too_many_redirects", "not_text"} <= reasons.keys()
+    forbidden = {line.path for line in server.site.lines if not line.is_allowed}
+    assert forbidden.isdisjoint(server.requests)
+
+
+def test_a_crawl_that_was_killed_ends_with_the_same_corpus(tmp_path: Path, server: SiteServer, crawled: Path):
+    trap = server.site.resources
+    configuration = configure_crawl(tmp_path, server)
+    trap.arm(5)
+    with start("build", configuration, "--quiet") as process:
+        assert trap.caught.wait(120), "the crawler never came to its fifth page"
+        process.kill()
+        process.communicate(timeout=60)
+    trap.opened.set()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out" / "pages" / "manifest.json").exists()
+    asked = Counter(server.requests)
+    done = isogloss("build", configuration, "--quiet")
+    assert done.returncode == 0, done.stderr
+    again = Counter(server.requests) - asked
+    assert sum(path.startswith(("/lij/", "/it/")) for path in again) < sum(
+        path.startswith(("/lij/", "/it/")) for path in asked
+    )  # what the journal knows is not fetched again
+    for checkpoint in ("pairs", "corpus"):
+        assert content(tmp_path / "out" / checkpoint) == content(crawled / checkpoint)
+    assert shards(tmp_path / "out" / "sentences") == shards(crawled / "sentences")
+
+
+def shards(folder: Path) -> dict[str, bytes]:
+    return {name: data for name, data in content(folder).items() if name.startswith("part-")}
