@@ -172,8 +172,7 @@ def run_plain(configuration, warm: bool = False):
         documents = documents.take(np.sort(first))
         write_shard(configuration.folder("documents"), name, pa.Table.from_batches([documents.data]))
         for batch in documents.pieces():
-            for piece in segment(batch).made.pieces():
-                sentences.append(identify(piece).made)
+            sentences += [identify(piece).made for piece in segment(batch).made.pieces()]
     marked = annotate(SentenceBatch.concatenate(sentences))
     written = []
     for name, rows in shards(marked):
