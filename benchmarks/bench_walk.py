@@ -115,7 +115,13 @@ def run_variant(variant: str, folder: Path) -> dict[str, object]:
     sentences, digest = (run_beam if variant == "beam" else run_plain)(configuration)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - busy
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak_mb, "sentences": sentences, "digest": digest}
+    return {
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "peak_mb": peak_mb,
+        "sentences": sentences,
+        "digest": digest,
+    }
 
 
 def run_beam(configuration, warm: bool = False):
