@@ -137,7 +137,9 @@ def test_the_whole_test_part(shared_data, floor):
     assert report["accuracy"] >= floor("identify.test.accuracy")
     assert report["macro_f1"] >= floor("identify.test.macro_f1")
     truth = np.array([line.tag for line in divided["test"]], dtype=object)
-    answers = identify_lines([line.text for line in divided["test"]], settings=IdentifySettings(minimum_probability=0.0))
+    answers = identify_lines(
+        [line.text for line in divided["test"]], settings=IdentifySettings(minimum_probability=0.0)
+    )
     right = np.array([answer.tag for answer in answers], dtype=object) == truth
     error = calibration_error(reliability([answer.probability or 0.0 for answer in answers], right))
     assert 1 - error >= floor("identify.test.one_minus_calibration_error")
