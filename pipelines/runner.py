@@ -404,8 +404,9 @@ class _DataChannel(_GrpcDataChannel):  # type: ignore[misc]
             super()._read_inputs(elements_iterator)
         except Exception as error:  # noqa: BLE001  grpc raises what it likes when a client is gone
             _LOGGER.debug("data connection ended: %r", error)
-            # A reader that sees neither waits on until the watcher tells it the cause.
-            self._exception, self._closed = None, False
+        # A killed process may end its stream in peace, too. A reader that sees neither an error nor the end waits on
+        # until the watcher tells it the cause.
+        self._exception, self._closed = None, False
 
 
 @WorkerHandler.register_environment(_PROCESS_URN, bytes)

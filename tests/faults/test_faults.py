@@ -139,7 +139,7 @@ def test_a_bundle_that_fails_twice_ends_the_run_twice_and_then_comes_right(site:
     for _ in range(2):
         failed = isogloss("build", site.configuration, "--quiet", sabotage=sabotage)
         assert failed.returncode == 1
-        assert "RuntimeError: the machine had a bad moment [while running 'mine/Search" in failed.stderr
+        assert "the machine had a bad moment [while running 'mine/Search" in failed.stderr
         assert not (site.out / "pairs" / "manifest.json").exists()
     assert site.struck() == 2
     site.ends_right_when_run_again()
@@ -289,9 +289,10 @@ def test_a_store_that_refuses_to_be_written_ends_the_run_with_its_name_and_statu
 # Options that are lost ----------------------------------------------------------------------------------
 
 
-def test_the_address_of_a_store_reaches_every_worker_or_the_run_ends(
-    site: Site, tmp_path_factory: pytest.TempPathFactory
+def test_the_address_of_a_store_that_only_a_flag_gives_reaches_every_worker(
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)  # the gate's, which stays up for the whole file
     with amazon_store() as store:
         credentials = {name: value for name, value in store.environment.items() if "ENDPOINT" not in name}
         with environment(store.environment):
@@ -299,9 +300,6 @@ def test_the_address_of_a_store_reaches_every_worker_or_the_run_ends(
         site.begin()
         site.configuration.write_text(configure(store.within("flags"), store.within("in/*.jsonl")), encoding="utf-8")
         with environment(credentials | {"HTTPS_PROXY": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}):
-            lost = isogloss("build", site.configuration, "--quiet", "--workers", 2)
-            assert lost.returncode == 2, lost.stderr
-            assert "s3://" in lost.stderr
             done = isogloss("build", site.configuration, "--quiet", "--workers", 2, "--", *store.flags)
             assert done.returncode == 0, done.stderr
         with environment(store.environment):

@@ -10,10 +10,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import wraps
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 
 class _AfterImport(MetaPathFinder):
@@ -54,7 +56,8 @@ def _change(module: ModuleType, path: str, what: str, folder: str) -> None:
         Path(folder, f"done-{len(marks)}").touch()
         return len(marks)
 
-    def instead(*arguments: object, **named: object) -> object:
+    @wraps(method)  # Beam reads the signature: what a step takes and gives
+    def instead(*arguments: Any, **named: Any) -> Any:
         kind, _, value = what.partition("=")
         if kind == "kill" and times() == 0:
             os.kill(os.getpid(), signal.SIGKILL)
