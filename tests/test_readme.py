@@ -58,12 +58,13 @@ def test_a_command_is_one_that_the_parser_takes(command):
 def test_a_configuration_is_one_that_is_taken(page, text):
     """A whole one as it is; some sections beside a small corpus."""
     values = tomllib.loads(text)
-    make_configuration(values if "corpus" in values else SMALL | values)
+    taken = make_configuration(values if "corpus" in values else SMALL | values)
+    assert taken.corpus.wanted_pairs()
 
 
 @pytest.mark.parametrize("block", blocks(PROJECT / "README.md", "python"))
 def test_a_piece_of_python_compiles(block):
-    compile(block, "README.md", "exec")
+    assert compile(block, "README.md", "exec").co_code
 
 
 def test_every_target_of_make_is_there():

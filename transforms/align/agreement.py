@@ -29,6 +29,7 @@ from transforms.common.hmm import (
     Floats,
     Ints,
     Longs,
+    places_by_word,
     posteriors,
 )
 
@@ -101,21 +102,7 @@ def find_entries(corpus: Corpus, source_words: int, target_words: int, limit: in
 @njit(cache=True, nogil=True)
 def _closest(corpus: Corpus, source_words: int, target_words: int, limit: int) -> tuple[Longs, Longs]:
     """Give the closest target words of every source word; linear in the cells."""
-    pairs = len(corpus.source_offsets) - 1
-    pair_of = np.empty(len(corpus.source), dtype=np.int32)
-    starts = np.zeros(source_words + 1, dtype=np.int64)
-    for p in range(pairs):
-        for i in range(corpus.source_offsets[p], corpus.source_offsets[p + 1]):
-            pair_of[i] = p
-            starts[corpus.source[i] + 1] += 1
-    for s in range(source_words):
-        starts[s + 1] += starts[s]
-    places = np.empty(len(corpus.source), dtype=np.int64)
-    following = starts[:-1].copy()
-    for i in range(len(corpus.source)):
-        s = corpus.source[i]
-        places[following[s]] = i
-        following[s] += 1
+    pair_of, starts, places = places_by_word(corpus, source_words)
     frequency = np.zeros(target_words, dtype=np.int64)
     for t in corpus.target:
         frequency[t] += 1

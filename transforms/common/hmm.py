@@ -76,15 +76,10 @@ class Direction(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def find_entries(corpus: Corpus, source_words: int, target_words: int) -> Entries:
-    """Number the word pairs that meet, by source word, in the order in which they are met; linear in the cells."""
+def places_by_word(corpus: Corpus, source_words: int) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Gather the places of every source word: the pair of each place, where a word's places start, and the places."""
     pairs = len(corpus.source_offsets) - 1
-    cell_offsets = np.zeros(pairs + 1, dtype=np.int64)
-    for p in range(pairs):
-        rows = corpus.source_offsets[p + 1] - corpus.source_offsets[p]
-        columns = corpus.target_offsets[p + 1] - corpus.target_offsets[p]
-        cell_offsets[p + 1] = cell_offsets[p] + rows * columns
-    pair_of = np.empty(len(corpus.source), dtype=np.int64)
+    pair_of = np.empty(len(corpus.source), dtype=np.int32)
     starts = np.zeros(source_words + 1, dtype=np.int64)
     for p in range(pairs):
         for i in range(corpus.source_offsets[p], corpus.source_offsets[p + 1]):
@@ -98,6 +93,19 @@ def find_entries(corpus: Corpus, source_words: int, target_words: int) -> Entrie
         s = corpus.source[i]
         places[following[s]] = i
         following[s] += 1
+    return pair_of, starts, places
+
+
+@njit(cache=True, nogil=True)
+def find_entries(corpus: Corpus, source_words: int, target_words: int) -> Entries:
+    """Number the word pairs that meet, by source word, in the order in which they are met; linear in the cells."""
+    pairs = len(corpus.source_offsets) - 1
+    cell_offsets = np.zeros(pairs + 1, dtype=np.int64)
+    for p in range(pairs):
+        rows = corpus.source_offsets[p + 1] - corpus.source_offsets[p]
+        columns = corpus.target_offsets[p + 1] - corpus.target_offsets[p]
+        cell_offsets[p + 1] = cell_offsets[p] + rows * columns
+    pair_of, starts, places = places_by_word(corpus, source_words)
     cells = np.empty(cell_offsets[pairs], dtype=np.int32)
     offsets = np.zeros(source_words + 1, dtype=np.int64)
     met_by = np.full(target_words, -1, dtype=np.int64)
