@@ -241,6 +241,7 @@ def _run(options: argparse.Namespace) -> None:
     from importlib import import_module
 
     from pipelines.config import load_configuration
+    from pipelines.models import with_pinned_models
     from pipelines.options import parse_beam_flags, reach_stores
     from pipelines.progress import Progress
     from pipelines.run import Run
@@ -248,7 +249,7 @@ def _run(options: argparse.Namespace) -> None:
     runner_options = parse_beam_flags(options.beam_flags, workers=options.workers)
     reach_stores(runner_options)
     run = Run(
-        configuration=load_configuration(options.configuration, options.changes),
+        configuration=with_pinned_models(load_configuration(options.configuration, options.changes)),
         options=runner_options,
         progress=Progress(quiet=options.quiet),
         dry_run=options.dry_run,

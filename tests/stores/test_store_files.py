@@ -1,5 +1,7 @@
 """Files on stores: the same behaviour as on disk."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,8 +10,8 @@ from servers import Store, environment, gate_before
 
 from schemas.errors import SettingsError, StoreError
 from schemas.identity import content_digest
-from transforms.common import artifacts, files
-from transforms.common.artifacts import Artifact
+from transforms.common import files
+from transforms.common.models import local_model, pinned
 
 
 def test_bytes_come_back_as_they_were_written(store: Store):
@@ -60,16 +62,69 @@ def test_a_parquet_file_is_the_same_bytes(store: Store, tmp_path):
     assert files.read_parquet(store.within("rows/x.parquet"), ["n"]).column_names == ["n"]
 
 
-def test_a_model_file_is_fetched_once_and_again_when_it_changes(store: Store, tmp_path):
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ISOGLOSS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def kept(cache: Path) -> list[bytes]:
+    return sorted(path.read_bytes() for path in cache.glob("*/model/**/*") if path.is_file())
+
+
+def test_a_model_is_fetched_once_with_what_lies_beside_it(store: Store, cache: Path):
     path = store.within("models/one.ftz")
     files.write_bytes(path, b"one")
-    first = artifacts.fetch(Artifact(location=path), cache=str(tmp_path))
-    assert first == artifacts.fetch(Artifact(location=path), cache=str(tmp_path))
+    files.write_bytes(store.within("models/one.json"), b"{}")
+    files.write_bytes(store.within("models/one.ftz.old"), b"older")
+    with gate_before(store) as gate, environment(gate.environment):
+        first = Path(local_model(path, beside=("json",)))
+        assert (first.read_bytes(), first.with_suffix(".json").read_bytes()) == (b"one", b"{}")
+        assert local_model(path, beside=("json",)) == str(first)
+        gate.seen.clear()
+        assert local_model(pinned(path, beside=("json",))) == str(first)
+        assert not any(re.search(r"alt=media|^GET \S*/models/one\.\w+$", request) for request in gate.seen)
+    assert kept(cache) == [b"one", b"{}"]
+
+
+def test_another_model_under_the_same_name_is_another_model(store: Store, cache: Path):
+    path = store.within("models/two.ftz")
+    files.write_bytes(path, b"one")
+    pin = pinned(path)
+    first = local_model(path)
     files.write_bytes(path, b"two two")
-    second = artifacts.fetch(Artifact(location=path), cache=str(tmp_path))
+    second = local_model(path)
     assert (Path(first).read_bytes(), Path(second).read_bytes()) == (b"one", b"two two")
-    with pytest.raises(SettingsError, match="no model file"):
-        artifacts.fetch(Artifact(location=path + ".none"), cache=str(tmp_path))
+    assert pinned(path) != pin
+    assert local_model(pin) == first  # it is here already
+    shutil.rmtree(cache)
+    with pytest.raises(SettingsError, match="has the checksum"):
+        local_model(pin)
+    assert kept(cache) == []
+
+
+def test_a_model_folder_comes_whole(store: Store, cache: Path):
+    for name in ("config.json", "deep/er/vocab.txt", "weights.bin"):
+        files.write_bytes(store.within(f"models/bert/{name}"), name.encode())
+    files.write_bytes(store.within("models/bert-other/config.json"), b"other")
+    pin = pinned(store.within("models/bert"))
+    folder = Path(local_model(pin))
+    assert folder.name == "bert"
+    assert {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")} == {
+        name: name.encode() for name in ("config.json", "deep/er/vocab.txt", "weights.bin")
+    }
+    assert local_model(store.within("models/bert/")) == str(folder)
+    files.delete([store.within("models/bert/weights.bin")])
+    shutil.rmtree(cache)
+    with pytest.raises(SettingsError, match="has the checksum"):
+        local_model(pin)
+
+
+def test_a_model_that_is_not_there_is_a_setting_to_mend(store: Store, cache: Path):
+    with pytest.raises(SettingsError, match="no model file") as caught:
+        local_model(store.within("models/none.ftz"), setting="$.identify.model")
+    assert caught.value.path == "$.identify.model"
+    assert kept(cache) == []
 
 
 def test_a_store_that_is_busy_for_a_moment_is_asked_again(store: Store, monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from transforms.common.models import model_setting
+
 
 class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the words of pairs are linked."""
@@ -20,7 +22,13 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     # simalign
     model: Annotated[
-        str, msgspec.Meta(min_length=1, description="simalign: bert, xlmr, a Hugging Face name or a model folder.")
+        str,
+        msgspec.Meta(
+            min_length=1,
+            description="simalign: bert, xlmr, a Hugging Face name, a model folder, or its address (gs://, s3://, or "
+            "https:// of an archive, with #sha256=).",
+            extra=model_setting(),
+        ),
     ] = "bert"
     method: Annotated[
         Literal["inter", "itermax", "mwmf", "softmax"],
@@ -88,7 +96,11 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = 10_000
     prior: Annotated[
-        str, msgspec.Meta(description="association: a table learned before (*.arrow), to learn on from; empty: none.")
+        str,
+        msgspec.Meta(
+            description="association: a table learned before (*.arrow), to learn on from; empty: none.",
+            extra=model_setting(),
+        ),
     ] = ""
 
 

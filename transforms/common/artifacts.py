@@ -1,12 +1,10 @@
-"""Artifacts: model files by path, object store or URL, fetched once, whole or not at all, checked, kept.
+"""Artifacts: single files of models, by object store or URL, downloaded whole or not at all, and checked.
 
-    local path           used where it lies; checked when a checksum is given
-    gs://, s3://, ...    copied into the cache; checked when a checksum is given
-    https://             downloaded into the cache; the checksum is required
+    gs://, s3://, ...    checked when a checksum is given
+    https://             the checksum is required
     http://              the same, from this machine only
 
-A file stands in the cache under its name only after it was checked, so what stands there is good. Several
-processes may fetch the same file at once: each writes its own temporary, and the last rename wins with equal bytes.
+What is kept where, and which files make a model, is told by `transforms/common/models.py`.
 """
 
 import hashlib
@@ -25,10 +23,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
-from apache_beam.io.filesystems import FileSystems
-
 from schemas.errors import SettingsError, StoreError, TransientError
-from schemas.identity import content_id
 from transforms.common import files
 
 OnProgress = Callable[[int, int | None], None]
@@ -46,10 +41,10 @@ _AGENT = "isogloss (+https://github.com/isogloss/isogloss)"
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """A model file.
+    """A file of a model.
 
     Attributes:
-        location: local path, path on an object store, or URL.
+        location: path on an object store, or URL.
         sha256: its checksum, 64 hexadecimal digits; required for URLs.
         licence: its licence, for cards and manifests.
 
@@ -86,45 +81,37 @@ class Artifact:
         """Does it come over HTTP?"""
         return self.location.lower().startswith(("http://", "https://"))
 
-    @property
-    def name(self) -> str:
-        """The file's name, without what a file system would stumble over."""
-        path = unquote(urlsplit(self.location).path) if self.is_url else self.location
-        name = re.sub(r"[^\w.@+-]", "_", path.rstrip("/").rsplit("/", 1)[-1])
-        return name.lstrip(".") or "model"
+
+def name_of(location: str) -> str:
+    """Give the name of a file or folder, without what a file system would stumble over."""
+    path = unquote(urlsplit(location).path) if location.lower().startswith(("http://", "https://")) else location
+    name = re.sub(r"[^\w.@+-]", "_", path.rstrip("/").rsplit("/", 1)[-1])
+    return name.lstrip(".") or "model"
 
 
-def fetch(
+def download(
     artifact: Artifact,
+    target: Path,
     *,
-    cache: str = "",
     on_progress: OnProgress | None = None,
     limit_bytes: int = SIZE_LIMIT_BYTES,
     pause: Callable[[float], None] = time.sleep,
-) -> str:
-    """Make a model file readable on this machine.
+) -> None:
+    """Download a file, three times where a try fails that may pass, and check it.
 
     Args:
         artifact: what is wanted.
-        cache: folder of fetched files; `cache_folder()` when not given.
+        target: where it goes; its folder is there.
         on_progress: is told how far a download is.
         limit_bytes: a larger file is refused.
         pause: waits between two tries.
 
-    Returns:
-        A local path: of the file itself where it is local, else of its copy in the cache.
-
     Raises:
         SettingsError: it is not there, cannot be reached, is too large, or has another checksum.
     """
-    if not artifact.is_url and files.is_local(artifact.location):
-        return _local(artifact)
-    kept = _kept_at(artifact, Path(cache or cache_folder()))
-    if kept.is_file():
-        return str(kept)
     for wait_s in (*_PAUSES_S, None):
         try:
-            _fetch_once(artifact, kept, on_progress, limit_bytes)
+            _download_once(artifact, target, on_progress, limit_bytes)
         except TransientError as error:
             if wait_s is None:
                 raise SettingsError(
@@ -133,8 +120,7 @@ def fetch(
                 ) from error
             pause(wait_s)
         else:
-            break
-    return str(kept)
+            return
 
 
 def cache_folder() -> str:
@@ -145,41 +131,7 @@ def cache_folder() -> str:
     return str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isogloss" / "models")
 
 
-def sha256_of(path: str) -> str:
-    """Give the SHA-256 checksum of a local file, 64 hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _local(artifact: Artifact) -> str:
-    path = Path(artifact.location.removeprefix("file://"))
-    if not path.exists():
-        raise SettingsError(f"there is no model file {artifact.location!r}", cure="Check the path.")
-    if artifact.sha256:
-        if path.is_dir():
-            raise SettingsError(f"{artifact.location} is a folder, and a checksum is that of a file")
-        _check(artifact, sha256_of(str(path)))
-    return str(path)
-
-
-def _kept_at(artifact: Artifact, cache: Path) -> Path:
-    """Where a file is kept: under its checksum, or under what tells the store's object from an earlier one."""
-    if artifact.sha256:
-        return cache / artifact.sha256.lower() / artifact.name
-    try:
-        found = files.with_retries(lambda: FileSystems.match([artifact.location])[0].metadata_list, artifact.location)
-    except (StoreError, FileNotFoundError, ValueError) as error:
-        raise SettingsError(
-            f"{artifact.location} cannot be reached: {error}", cure="Check the path and the credentials."
-        ) from error
-    if len(found) != 1:
-        raise SettingsError(f"there is no model file {artifact.location!r}", cure="Check the path.")
-    key = content_id("artifact", found[0].path, found[0].size_in_bytes, repr(found[0].last_updated_in_seconds))
-    return cache / key / artifact.name
-
-
-def _fetch_once(artifact: Artifact, kept: Path, on_progress: OnProgress | None, limit_bytes: int) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
+def _download_once(artifact: Artifact, kept: Path, on_progress: OnProgress | None, limit_bytes: int) -> None:
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=kept.parent)
     try:
         with os.fdopen(handle, "wb") as target:
@@ -230,6 +182,8 @@ def _opened(artifact: Artifact) -> Iterator[tuple[IO[bytes], int | None]]:
         ) from error
     except FileNotFoundError as error:
         raise SettingsError(f"there is no model file {artifact.location!r}", cure="Check the path.") from error
+    except ValueError as error:  # a store that nothing here knows
+        raise SettingsError(f"{artifact.location} cannot be fetched: {error}") from error
     except (URLError, HTTPException, StoreError, OSError) as error:
         raise TransientError(str(error) or type(error).__name__) from error
 

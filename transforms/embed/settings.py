@@ -5,6 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from transforms.common.models import model_setting
+
+LASER_FILES = ("spm", "cvocab", "laser2.spm", "laser2.cvocab")
+"""What may lie beside a checkpoint of LASER."""
+
 Accents = Literal["kept", "folded", "both"]
 
 
@@ -43,11 +48,16 @@ class EmbedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Meta(
             min_length=1,
             description="LASER model: laser (the best one of each variety), laser:<language>, laser2, laser3:<language>, "
-            "or a checkpoint (.pt).",
+            "or path or address (gs://, s3://, https://...#sha256=) of a checkpoint (.pt).",
+            extra=model_setting(*LASER_FILES),
         ),
     ] = "laser"
     models: Annotated[
-        dict[str, str], Meta(description="LASER models of single varieties, by BCP 47 tag; the others use `model`.")
+        dict[str, str],
+        Meta(
+            description="LASER models of single varieties, by BCP 47 tag; the others use `model`.",
+            extra=model_setting(*LASER_FILES),
+        ),
     ] = msgspec.field(default_factory=dict)
     cache: Annotated[str, Meta(description="Folder of downloaded models; empty: ~/.cache/isogloss/laser.")] = ""
     device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="auto: a GPU where there is one.")] = "auto"

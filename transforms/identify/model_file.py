@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from schemas.variety import LABEL_PREFIX
+from transforms.common.models import local_model
 
 MAGIC = 793712314
 VERSION = 12
@@ -53,8 +54,10 @@ class ModelFacts:
 
 
 def model_path(model: str) -> Path:
-    """Give the file of a model's name or path."""
-    return Path(__file__).parent / "models" / "embedded.ftz" if model == EMBEDDED else Path(model)
+    """Give the file of a model's name, path or address; its card comes along."""
+    if model == EMBEDDED:
+        return Path(__file__).parent / "models" / "embedded.ftz"
+    return Path(local_model(model, beside=("json",), setting=SETTING))
 
 
 def read_model_facts(model: str) -> ModelFacts:

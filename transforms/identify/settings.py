@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from transforms.common.models import model_setting
+
 LabelScheme = Literal["isogloss", "lid.176", "glotlid", "openlid"]
 
 
@@ -21,7 +23,9 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         str,
         msgspec.Meta(
             min_length=1,
-            description="Path of a model file (.bin, .ftz, .ngrams), or `embedded`: the one that comes with the package.",
+            description="Path or address (gs://, s3://, https://...#sha256=) of a model file (.bin, .ftz, .ngrams), or `embedded`: "
+            "the one that comes with the package.",
+            extra=model_setting("json"),
         ),
     ] = "embedded"
     labels: Annotated[
@@ -59,4 +63,4 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     @property
     def kind(self) -> str:
         """Name of the backend."""
-        return self.backend or ("ngrams" if self.model.endswith(".ngrams") else "fasttext")
+        return self.backend or ("ngrams" if self.model.partition("#")[0].endswith(".ngrams") else "fasttext")

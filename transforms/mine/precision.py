@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from transforms.common import files
+from transforms.common.models import local_model
 from transforms.mine.margin import margins, ratio_unit
 from transforms.mine.neighbours import MISSING, Neighbours
 from transforms.mine.retrieval import BOTH, Candidates, Pairs, Prior
@@ -174,7 +175,7 @@ def read_curve(path: str) -> Curve:
         SettingsError: there is no such file, or it holds no curve.
     """
     try:
-        return msgspec.json.decode(files.read_bytes(path), type=Curve)
+        return msgspec.json.decode(files.read_bytes(local_model(path, setting="$.mine.calibration")), type=Curve)
     except (OSError, msgspec.MsgspecError) as error:
         raise SettingsError(
             f"{path!r} holds no curve of probabilities: {error}",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from schemas.errors import SettingsError
+from transforms.common.models import model_setting
 
 MarginName = Literal["ratio", "distance", "absolute"]
 RetrievalName = Literal["forward", "backward", "intersect", "union", "max"]
@@ -92,7 +93,10 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ) = None
     calibration: Annotated[
         str,
-        msgspec.Meta(description="Curve that `isogloss calibrate` fitted on judged pairs; empty: fitted without any."),
+        msgspec.Meta(
+            description="Curve that `isogloss calibrate` fitted on judged pairs; empty: fitted without any.",
+            extra=model_setting(),
+        ),
     ] = ""
     second_pass: Annotated[
         bool,

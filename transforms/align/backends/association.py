@@ -30,6 +30,7 @@ from transforms.align.interface import Link, WordPair
 from transforms.align.learning import Problem, State, learn, numbered, spelling_classes
 from transforms.align.settings import AlignSettings
 from transforms.common.hmm import SMALLEST, Corpus, Direction
+from transforms.common.models import local_model
 
 ASSOCIATION = table(
     "association",
@@ -142,7 +143,7 @@ def read_association(path: str) -> pa.Table:
     from transforms.common import files
 
     try:
-        found = _opened(files.read_bytes(path))
+        found = _opened(files.read_bytes(local_model(path, setting="$.align.prior")))
     except (OSError, pa.ArrowInvalid) as error:
         raise SettingsError(f"{path!r} is no table of associations: {error}", path="$.align.prior") from error
     if not found.schema.equals(ASSOCIATION):

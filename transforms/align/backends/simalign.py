@@ -24,6 +24,7 @@ from schemas.errors import SettingsError
 from transforms.align.extraction import METHODS
 from transforms.align.interface import Link, WordPair
 from transforms.align.settings import AlignSettings
+from transforms.common.models import local_model
 
 NAMES = {"bert": "bert-base-multilingual-cased", "xlmr": "xlm-roberta-base"}
 """Short names of models, as simalign has them."""
@@ -319,7 +320,7 @@ def _load(settings: AlignSettings) -> tuple[Any, Any]:
 
 
 def _name(settings: AlignSettings) -> str:
-    return NAMES.get(settings.model, settings.model)
+    return NAMES.get(settings.model) or local_model(settings.model, setting="$.align.model")
 
 
 @contextmanager
@@ -330,7 +331,7 @@ def _explained(settings: AlignSettings) -> Iterator[None]:
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SettingsError(
-            f"{_name(settings)!r} gives no model: {first}",
+            f"{settings.model!r} gives no model: {first}",
             path="$.align.model",
             cure="Give bert, xlmr, the name of a Hugging Face model, or a folder with config.json, weights and tokenizer.",
         ) from error

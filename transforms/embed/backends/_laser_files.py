@@ -18,7 +18,9 @@ from typing import Any
 import torch
 
 from schemas.errors import SettingsError
+from transforms.common.models import local_model
 from transforms.embed.backends._laser_names import PATH, concrete, laser3_files
+from transforms.embed.settings import LASER_FILES
 
 _CACHE = Path("~/.cache/isogloss/laser")
 _RECORD = ".sha256.json"
@@ -112,7 +114,7 @@ def find_files(model: str, cache: str = "", base_url: str | None = None) -> Lase
     """Give the files of a model, by path or by name.
 
     Args:
-        model: path of a `.pt` file with its `.spm` (and, for a transformer, `.cvocab`) beside it, under its own
+        model: path or address of a `.pt` file with its `.spm` (and, for a transformer, `.cvocab`) beside it, under its own
             name or as `laser2.spm`, `laser2.cvocab`; or a name: see `concrete`.
         cache: folder of downloaded files; empty: `~/.cache/isogloss/laser`.
         base_url: where they are downloaded from, when not from laser-encoders' own address.
@@ -126,13 +128,16 @@ def find_files(model: str, cache: str = "", base_url: str | None = None) -> Lase
     elif model.startswith("laser3:"):
         names = laser3_files(model.removeprefix("laser3:"))
     else:
-        return _beside(Path(model).expanduser())
+        return _beside(Path(local_model(model, beside=LASER_FILES, setting=PATH)).expanduser())
     folder = Path(cache).expanduser() if cache else _CACHE.expanduser()
     checkpoint, pieces, vocabulary = (download(name, folder, base_url) for name in names)
     return LaserFiles(checkpoint, pieces, vocabulary)
 
 
 def _beside(checkpoint: Path) -> LaserFiles:
+    if checkpoint.is_dir():  # a folder, or an archive's, with one model in it
+        found = sorted(checkpoint.glob("*.pt"))
+        checkpoint = found[0] if len(found) == 1 else checkpoint
     if not checkpoint.is_file():
         raise SettingsError(
             f"no file {str(checkpoint)!r}",

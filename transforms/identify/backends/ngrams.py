@@ -4,7 +4,6 @@ Model file: `.ngrams`, made by `isogloss train-identifier labelled.tsv -o model.
 """
 
 import json
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -15,6 +14,7 @@ from schemas.errors import SettingsError
 from transforms.identify import kernels
 from transforms.identify.calibration import Calibration
 from transforms.identify.linear import LinearModel, read_labels
+from transforms.identify.model_file import model_path
 from transforms.identify.text import prepare_column
 
 RECIPE = "letters-1"
@@ -32,10 +32,11 @@ class NgramIdentifier:
     """
 
     def __init__(self, model: str, scheme: str | None = None) -> None:
-        self._model = LinearModel.load(Path(model))
+        path = model_path(model)
+        self._model = LinearModel.load(path)
         self.labels = self._model.labels
         self.scheme = scheme or "isogloss"
-        card = Path(model).with_suffix(".json")
+        card = path.with_suffix(".json")
         known = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
         try:
             self.calibration = msgspec.convert(known["calibration"], Calibration) if "calibration" in known else None
@@ -45,7 +46,7 @@ class NgramIdentifier:
     @staticmethod
     def describe(model: str, scheme: str | None = None) -> tuple[tuple[str, ...], str]:
         """Give labels and scheme of a model without loading it."""
-        return read_labels(Path(model)), scheme or "isogloss"
+        return read_labels(model_path(model)), scheme or "isogloss"
 
     def identify(self, texts: pa.StringArray) -> NDArray[np.float32]:
         """Give the probability of every label: (n, labels)."""
