@@ -36,7 +36,7 @@ from transforms.identify.training import class_scores, train_identifier
 DEFAULTS = (
     "import sys, fasttext; m = fasttext.train_supervised(sys.argv[1], thread=1, verbose=0); m.save_model(sys.argv[2])"
 )
-FRESH = os.environ | {"MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_PERTURB_": "0"}
+FRESH = os.environ | {"MALLOC_PERTURB_": "255"}
 ROMANSH = ("rm-puter", "rm-rumgr", "rm-surmiran", "rm-sursilv", "rm-sutsilv", "rm-vallader")
 ITALO = ("it", "fur", "lij", "vec", "sc", "co", "scn")
 

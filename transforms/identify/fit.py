@@ -2,9 +2,10 @@
 
 fastText 0.9.3 with one thread initializes only the first tenth of its input matrix (`DenseMatrix::uniform` calls
 `uniformThread` for block 0 of 10) and leaves the rest as the memory was. In a process that has worked before,
-that is garbage: training then "encounters NaN", or gives another model every time. In a new process whose large
-blocks come straight from the operating system (`MALLOC_MMAP_THRESHOLD_`, set by the caller) the rest is zero,
-always: training is deterministic, and does not diverge for this reason.
+that is garbage: training then "encounters NaN", or gives another model every time. In a process whose memory is zero when it
+is handed out (`MALLOC_PERTURB_=255`, set by the caller: glibc fills it with the complement) training is deterministic,
+and does not diverge for this reason. Large blocks straight from the operating system were not enough: a process that
+has imported much has freed blocks that are as large.
 """
 
 import json

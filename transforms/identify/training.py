@@ -329,7 +329,7 @@ def _fit(lines: Path, output: Path, plan: TrainingPlan) -> float:
         )
         done = subprocess.run(  # noqa: S603
             [sys.executable, str(Path(fit.__file__)), str(instructions)],
-            env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_PERTURB_": "0"},
+            env=os.environ | {"MALLOC_PERTURB_": "255"},
             capture_output=True,
             text=True,
             check=False,

@@ -11,7 +11,7 @@ from transforms.identify.model_file import read_model
 from transforms.identify.predictor import Predictor
 from transforms.identify.text import as_column, prepare_column
 
-FRESH = os.environ | {"MALLOC_MMAP_THRESHOLD_": "16384", "MALLOC_PERTURB_": "0"}
+FRESH = os.environ | {"MALLOC_PERTURB_": "255"}
 """See transforms/identify/fit.py."""
 EPSILON = 1e-5
 """What fastText adds to every probability for the sake of its logarithms."""
