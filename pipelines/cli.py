@@ -241,15 +241,21 @@ def _run(options: argparse.Namespace) -> None:
     from importlib import import_module
 
     from pipelines.config import load_configuration
-    from pipelines.models import with_pinned_models
+    from pipelines.dataflow import paths_of
+    from pipelines.models import model_settings, with_pinned_models
     from pipelines.options import parse_beam_flags, reach_stores
     from pipelines.progress import Progress
     from pipelines.run import Run
+    from transforms.common import files
 
     runner_options = parse_beam_flags(options.beam_flags, workers=options.workers)
     reach_stores(runner_options)
+    files.check_reachable([options.configuration])
+    configuration = load_configuration(options.configuration, options.changes)
+    models = (model for _, model in model_settings(configuration) if not model.startswith("http"))
+    files.check_reachable([*(path for _, path in paths_of(configuration)), *models])
     run = Run(
-        configuration=with_pinned_models(load_configuration(options.configuration, options.changes)),
+        configuration=with_pinned_models(configuration),
         options=runner_options,
         progress=Progress(quiet=options.quiet),
         dry_run=options.dry_run,

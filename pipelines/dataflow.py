@@ -137,7 +137,7 @@ def check_job(configuration: "Configuration", options: RunnerOptions) -> None:
     Raises:
         SettingsError: a path of this machine, or workers without the package.
     """
-    for place, path in _paths(configuration):
+    for place, path in paths_of(configuration):
         if files.is_local(path):
             raise SettingsError(
                 f"{path!r} is on this machine, and workers on Dataflow do not see it",
@@ -155,7 +155,8 @@ def check_job(configuration: "Configuration", options: RunnerOptions) -> None:
     )
 
 
-def _paths(configuration: "Configuration") -> Iterator[tuple[str, str]]:
+def paths_of(configuration: "Configuration") -> Iterator[tuple[str, str]]:
+    """Give the path of every setting that names a file or folder which workers read or write, and what it says."""
     yield "$.corpus.output", configuration.corpus.output
     for i, source in enumerate(configuration.read.sources):
         yield f"$.read.sources[{i}].path", source.path
@@ -163,3 +164,5 @@ def _paths(configuration: "Configuration") -> Iterator[tuple[str, str]]:
         yield "$.crawl.earlier", configuration.crawl.earlier
     if configuration.align.prior:
         yield "$.align.prior", configuration.align.prior
+    if configuration.mine.calibration:
+        yield "$.mine.calibration", configuration.mine.calibration

@@ -71,13 +71,15 @@ class StoreError(IsoglossError):
         path: of the file.
         cause: what the store said.
         tries: how often it was asked.
+        status: the HTTP status that it answered with; None when no answer came, or it is no matter of one.
     """
 
-    def __init__(self, path: str, cause: str, tries: int = 1) -> None:
-        super().__init__(path, cause, tries)
+    def __init__(self, path: str, cause: str, tries: int = 1, status: int | None = None) -> None:
+        super().__init__(path, cause, tries, status)
         self.path = path
         self.cause = cause
         self.tries = tries
+        self.status = status
 
     def __str__(self) -> str:
         return f"{self.path}: {self.cause} ({self.tries} {'try' if self.tries == 1 else 'tries'})"

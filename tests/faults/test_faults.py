@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from servers import Gate, amazon_store, environment, gate_before, google_store
+from servers import HANG_UP, LOOPBACK, Gate, amazon_store, environment, gate_before, google_store, nobody
 from small import configure, small_records
 
 from transforms.common import files
@@ -42,8 +43,7 @@ def isogloss(*arguments: object, sabotage: str = "", **settings: object) -> subp
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
-        **settings,
+        **{"timeout": 280} | settings,
     )
 
 
@@ -284,6 +284,95 @@ def test_a_store_that_refuses_to_be_written_ends_the_run_with_its_name_and_statu
     again = isogloss("build", site.configuration, "--quiet")
     assert again.returncode == 0, again.stderr
     assert stored(f"{output}/corpus") == content(site.bench.built / "corpus")
+
+
+def without_a_server(port: int) -> dict[str, str]:
+    """Give the environment of stores that are at this port, for a user who has keys for Amazon's and none for Google's."""
+    return {
+        "AWS_ACCESS_KEY_ID": "loopback",
+        "AWS_SECRET_ACCESS_KEY": "loopback",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": f"http://{LOOPBACK}:{port}",
+        "STORAGE_EMULATOR_HOST": f"http://{LOOPBACK}:{port}",
+        "GOOGLE_APPLICATION_CREDENTIALS": "",
+        "GCE_METADATA_HOST": f"{LOOPBACK}:{port}",
+        "GCE_METADATA_IP": f"{LOOPBACK}:{port}",
+    }
+
+
+@pytest.mark.parametrize("store", ["gs", "s3"])
+@pytest.mark.parametrize("how", ["refused", "dropped"])
+def test_a_store_that_is_not_there_stops_the_launch_and_not_after_minutes(site: Site, store: str, how: str):
+    site.begin()
+    output = f"{store}://bucket/corpus"
+    site.configuration.write_text(configure(output, site.bench.source), encoding="utf-8")
+    with nobody(how) as port, environment(without_a_server(port)):
+        failed = isogloss("build", site.configuration, "--quiet", timeout=120)
+    assert failed.returncode == 2, failed.stderr
+    assert f"the store of '{output}' cannot be reached" in failed.stderr
+    assert "Check the path, the connection" in failed.stderr
+    assert f"{port}" in failed.stderr
+
+
+def test_a_store_that_goes_away_in_the_middle_ends_the_run_with_its_name(gate: Gate, site: Site):
+    output = on_store(gate, site, "gone")
+    gate.close(r"(PUT|POST) .*gone/pairs/part", HANG_UP)
+    failed = isogloss("build", site.configuration, "--quiet")
+    assert failed.returncode == 1
+    assert f"{output}/pairs/part-" in failed.stderr
+    assert "(5 tries)" in failed.stderr
+    gate.open()
+    assert not files.exists(f"{output}/pairs/manifest.json")
+    again = isogloss("build", site.configuration, "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert stored(f"{output}/corpus") == content(site.bench.built / "corpus")
+
+
+# Models on stores ---------------------------------------------------------------------------------------
+
+
+def model_on_store(gate: Gate, name: str) -> str:
+    models = PROJECT / "transforms" / "identify" / "models"
+    for ending in ("ftz", "json"):
+        data = (models / f"embedded.{ending}").read_bytes()
+        files.write_bytes(gate.store.within(f"{name}/model.{ending}"), data)
+    return gate.store.within(f"{name}/model.ftz")
+
+
+def build_with_model(site: Site, model: str, *arguments: object, sabotage: str = "") -> subprocess.CompletedProcess:
+    with environment({"ISOGLOSS_CACHE": str(site.folder / "cache")}):
+        return isogloss(
+            *("prepare", site.configuration, "--quiet", "--set", f'identify.model="{model}"', *arguments),
+            sabotage=sabotage,
+        )
+
+
+def test_a_model_on_a_store_is_fetched_once_for_all_workers_and_makes_the_same_sentences(gate: Gate, site: Site):
+    gate.open()
+    site.begin()
+    model = model_on_store(gate, "model-once")
+    gate.seen.clear()
+    done = build_with_model(site, model, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    loads = [seen for seen in gate.seen if re.search(r"alt=media|^GET \S*/model-once/model\.ftz$", seen)]
+    assert len([seen for seen in loads if "model.ftz" in seen]) == 1
+    shards = {path: data for path, data in content(site.out / "sentences").items() if path.startswith("part-")}
+    assert shards == {path: content(site.bench.built / "sentences")[path] for path in shards}
+    assert len(shards) == 3
+
+
+@pytest.mark.parametrize(("what", "told"), [("vanish", "there is no model file"), ("change", "has the checksum")])
+def test_a_model_on_a_store_that_is_another_one_for_the_worker_is_named(gate: Gate, site: Site, what: str, told: str):
+    gate.open()
+    site.begin()
+    model = model_on_store(gate, f"model-{what}")
+    where = "transforms.identify.backends.fasttext:FastTextIdentifier.__init__"
+    failed = build_with_model(site, model, sabotage=site.sabotage(f"{what}={model}", where))
+    assert site.struck() >= 1
+    assert failed.returncode == 2, failed.stderr
+    assert told in failed.stderr
+    assert model in failed.stderr
+    assert not (site.out / "sentences" / "manifest.json").exists()
 
 
 # Options that are lost ----------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ import pytest
 
 BUCKET = "isogloss-test"
 LOOPBACK = "127.0.0.1"
+HANG_UP = 1
+"""In the place of a status: the connection is closed without an answer."""
 logging.getLogger("werkzeug").setLevel(logging.WARNING)  # moto's server tells of every request
 MISSING = "the emulators are not installed: make install-stores"
 
@@ -221,6 +223,9 @@ def gate_before(store: Store) -> Iterator[Gate]:
             size = int(self.headers.get("Content-Length") or 0)
             body = self._chunks() if "chunked" in self.headers.get("Transfer-Encoding", "") else self.rfile.read(size)
             status = gate.verdict(f"{self.command} {unquote(self.path)}")
+            if status == HANG_UP:
+                self.close_connection = True
+                return
             if status:
                 self._answer(status, {"Retry-After": "0"}, b"")
                 return
@@ -267,6 +272,27 @@ def gate_before(store: Store) -> Iterator[Gate]:
     with serving(Handler) as server:
         gate.port = server.server_address[1]
         yield gate
+
+
+@contextmanager
+def nobody(how: str) -> Iterator[int]:
+    """Give a port that serves nothing: `refused` at once; `dropped` without an answer; `silent` once it is connected."""
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        port = int(listener.getsockname()[1])
+        if how == "refused":
+            listener.close()
+        else:
+            listener.listen(0 if how == "dropped" else 100)
+        waiting = [socket.socket() for _ in range(4 if how == "dropped" else 0)]  # the queue is full then
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex((LOOPBACK, port))
+        try:
+            yield port
+        finally:
+            for client in waiting:
+                client.close()
 
 
 def make_store(name: str, folder: Path) -> Callable:

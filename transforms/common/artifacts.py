@@ -182,8 +182,6 @@ def _opened(artifact: Artifact) -> Iterator[tuple[IO[bytes], int | None]]:
         ) from error
     except FileNotFoundError as error:
         raise SettingsError(f"there is no model file {artifact.location!r}", cure="Check the path.") from error
-    except ValueError as error:  # a store that nothing here knows
-        raise SettingsError(f"{artifact.location} cannot be fetched: {error}") from error
     except (URLError, HTTPException, StoreError, OSError) as error:
         raise TransientError(str(error) or type(error).__name__) from error
 

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -21,6 +22,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from schemas.errors import SettingsError, StoreError
 from schemas.identity import content_digest
+from transforms.common import stores
 
 Value = TypeVar("Value")
 
@@ -247,32 +249,70 @@ def _local(path: str) -> Path:
     return Path(path.removeprefix("file://"))
 
 
-def with_retries(action: Callable[[], Value], path: str = "the store") -> Value:
+def check_reachable(paths: Iterable[str]) -> None:
+    """Ask the store of every path once whether it is there: a job that waits for it in vain should not begin.
+
+    What it answers does not matter, a refusal neither. Cost: a request a store; half a minute for one that is not there,
+    a minute for one that takes a connection and then says nothing.
+
+    Raises:
+        SettingsError: no answer came, or nothing that is installed knows such stores.
+    """
+    firsts = {"/".join(path.split("/")[:3]): path for path in paths if not is_local(path)}
+    for path in firsts.values():
+        head = re.split(r"[*?\[#]", path, maxsplit=1)[0]
+        asked = join(head.rstrip("/"), ".isogloss") if head.count("/") < 4 or head.endswith("/") else head
+        try:
+            with_retries(partial(FileSystems.exists, asked), path, tries=1)
+        except FileNotFoundError:
+            continue
+        except StoreError as error:
+            if error.status is None:
+                raise SettingsError(
+                    f"the store of {path!r} cannot be reached: {error.cause}",
+                    cure="Check the path, the connection, the proxy, and the store's address and credentials.",
+                ) from error
+
+
+def with_retries(action: Callable[[], Value], path: str = "the store", *, tries: int = _TRIES) -> Value:
     """Run an action on a store again after a failure that may pass: 5 tries, pauses of 0.5, 1, 2, 4 seconds.
 
     Args:
         action: what is done; doing it twice must not matter.
         path: of what, for the error.
+        tries: how often, at most.
 
     Raises:
         FileNotFoundError: the store says that it is not there.
+        SettingsError: nothing that is installed knows such stores.
         StoreError: the store refuses, or every try has failed; with the path and the cause.
     """
     if FileSystems._pipeline_options is None:  # noqa: SLF001  no pipeline was made yet, and S3 asks for options
         FileSystems.set_options(PipelineOptions([]))
-    for attempt in range(_TRIES):
+    stores.prepare(path)
+    for attempt in range(tries):
         try:
             return action()
         except Exception as error:
             causes = list(_causes(error))
             if any(_status(cause) == _NOT_FOUND or isinstance(cause, FileNotFoundError) for cause in causes):
                 raise FileNotFoundError(f"{path} is not there") from error
+            if isinstance(error, ValueError) and str(error).startswith("Unable to get filesystem"):
+                raise _unknown_store(path) from error
             if not any(_is_of_a_store(cause) for cause in causes):
                 raise  # not a matter of the store: a bug, or a path that is none
-            if attempt == _TRIES - 1 or not any(_is_passing(cause) for cause in causes):
-                raise StoreError(path, _told(causes), tries=attempt + 1) from error
+            if attempt == tries - 1 or not any(_is_passing(cause) for cause in causes):
+                status = next((found for cause in causes if (found := _status(cause)) is not None), None)
+                raise StoreError(path, _told(causes), attempt + 1, status) from error
             time.sleep(_FIRST_PAUSE_S * 2**attempt)
     raise AssertionError("unreachable")
+
+
+def _unknown_store(path: str) -> SettingsError:
+    scheme = path.partition("://")[0]
+    extra = {"gs": "gcp", "s3": "aws"}.get(scheme)
+    cure = f"pip install 'isogloss[{extra}]', or `make install-cloud` in a checkout." if extra else "Check the path."
+    return SettingsError(f"{path!r}: nothing that is installed knows {scheme}:// paths", cure=cure)
 
 
 def _causes(error: BaseException) -> Iterator[Any]:

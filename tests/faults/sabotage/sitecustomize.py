@@ -2,11 +2,13 @@
 
 `ISOGLOSS_SABOTAGE=what@module:Class.method@folder` does something when the method is called: `kill` ends the process as the
 kernel does when memory runs out, once in the life of the folder; `fail-N` raises, N times; `full` makes the disk full from
-then on; `vanish=PATH` deletes a file first. What is called is the real thing otherwise.
+then on; `vanish=PATH` deletes a file first; where it lies on a store, `vanish=` or `change=` does that there, and empties the
+cache of models, as that of another machine would be. What is called is the real thing otherwise.
 """
 
 import errno
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -70,6 +72,12 @@ def _change(module: ModuleType, path: str, what: str, folder: str) -> None:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
             os.fsync = full
+        elif kind in {"vanish", "change"} and "://" in value:
+            from transforms.common import files
+
+            if times() == 0:
+                files.delete([value]) if kind == "vanish" else files.write_bytes(value, b"another model")
+                shutil.rmtree(os.environ["ISOGLOSS_CACHE"])
         elif kind == "vanish":
             times()
             Path(value).unlink(missing_ok=True)

@@ -160,5 +160,5 @@ def test_the_cache_is_where_the_user_says(monkeypatch, tmp_path):
 
 
 def test_a_store_without_its_libraries_or_credentials_is_a_setting_to_mend(cache):
-    with pytest.raises(SettingsError, match="cannot be fetched"):
+    with pytest.raises(SettingsError, match="knows nostore://"):
         fetch(Artifact(location="nostore://bucket/model.ftz"), cache=cache)
