@@ -99,7 +99,8 @@ TEMPLATE ?= gs://$(BUCKET)/templates/isogloss.json
 .PHONY: image
 image: ## build and push the container of Dataflow's workers: PROJECT, REGION, VARIANT=cpu or gpu
 	@test -n "$(PROJECT)" -a -n "$(REGION)" || { echo "give PROJECT=... REGION=..." >&2; exit 2; }
-	docker build --file deploy/Dockerfile --target $(VARIANT) --build-arg IMAGE=$(IMAGE) --tag $(IMAGE) .
+	docker build --file deploy/Dockerfile --target $(VARIANT) --build-arg IMAGE=$(IMAGE) \
+		$(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) --tag $(IMAGE) .
 	docker push $(IMAGE)
 
 .PHONY: template

@@ -3,6 +3,7 @@
 import apache_beam as beam
 
 from pipelines.dataflow import checked_here
+from pipelines.models import digest_of_local_models
 from pipelines.run import Run, digest_of
 from schemas.pair import PAIR, PairBatch
 from schemas.sentence import SentenceBatch
@@ -36,7 +37,9 @@ def mine(run: Run) -> None:
             "score": configuration.score,
             "shards": configuration.corpus.shards,
         },
-        {"sentences": digest_of(sentences, "prepare") if not run.dry_run else ""} | _documents_digest(run),
+        {"sentences": digest_of(sentences, "prepare") if not run.dry_run else ""}
+        | _documents_digest(run)
+        | digest_of_local_models(configuration, "embed", "mine", "align"),
     )
 
     if not run.dry_run and not run.options.is_described and not is_finished(plan):

@@ -4,12 +4,14 @@ A room marks such a setting in its metadata (`extra=model_setting(...)`, see `tr
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
 from pipelines.config import Configuration
-from transforms.common.models import BESIDE, pinned
+from schemas.identity import content_digest
+from transforms.common.models import BESIDE, checksums_of, is_remote, pinned
 
 
 def model_settings(configuration: Configuration) -> Iterator[tuple[str, str]]:
@@ -37,6 +39,25 @@ def with_pinned_models(configuration: Configuration) -> Configuration:
         configuration, "$", lambda path, model, beside: pinned(model, beside=beside, setting=path)
     )
     return changed
+
+
+def digest_of_local_models(configuration: Configuration, *sections: str) -> dict[str, str]:
+    """Name the models that lie on this machine as an input, `models`; empty where these sections name none by path.
+
+    Args:
+        configuration: of the run.
+        sections: such as `embed`.
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+
+    def note(path: str, model: str, beside: tuple[str, ...]) -> str:
+        here = Path(model.partition("#sha256=")[0].removeprefix("file://")).expanduser()
+        if path.split(".")[1] in sections and not is_remote(model) and here.exists():
+            found.append((path, checksums_of(here, beside)))
+        return model
+
+    _changed(configuration, "$", note)
+    return {"models": content_digest(msgspec.json.encode(found, order="deterministic"))} if found else {}
 
 
 _Change = Callable[[str, str, tuple[str, ...]], str]

@@ -180,16 +180,30 @@ def stages() -> dict[str, list[str]]:
 
 
 def test_the_image_has_the_pins_of_the_makefile_and_beams_boot():
-    found = stages()
-    assert {"cpu", "gpu"} <= set(found)
-    assert 'ENTRYPOINT ["/opt/apache/beam/boot"]' in found["cpu"]
     text = (DEPLOY / "Dockerfile").read_text()
+    assert 'ENTRYPOINT ["/opt/apache/beam/boot"]' in stages()["runtime"]
+    assert all(f"FROM runtime AS {variant}\n" in text for variant in ("cpu", "gpu"))
     pins = set(re.findall(r"requirements/([a-z]+\.txt)", text))
     assert pins == {"base.txt", "source.txt", "cloud.txt", "models.txt", "torch.txt"}
     makefile = (PROJECT / "Makefile").read_text()
     assert all(f"$(PINS)/{name}" in makefile for name in pins)
     beam = re.search(r"^apache-beam==(\S+)$", (PROJECT / "requirements/base.txt").read_text(), re.MULTILINE).group(1)
     assert f"ARG BEAM={beam}\n" in text
+
+
+def test_one_version_of_python_runs_everything_in_the_image():
+    text = (DEPLOY / "Dockerfile").read_text()
+    version = re.search(r"^ARG PYTHON=(3\.\d+)$", text, re.MULTILINE).group(1)
+    bases = {name: base for base, name in re.findall(r"^FROM (\S+) AS (\S+)$", text, re.MULTILINE)}
+    assert re.findall(r"^FROM (python\S+) AS (\S+)$", text, re.MULTILINE) == [
+        ("python:${PYTHON}-slim", "build"),  # the virtual environment is made here
+        ("python:${PYTHON}-slim", "runtime"),  # and runs here
+    ]
+    assert bases["beam"] == "apache/beam_python${PYTHON}_sdk:${BEAM}"
+    assert f"/python{version.replace('.', '')}-template-launcher-base" in text
+    assert version in re.search(r'requires-python = "(.*)"', (PROJECT / "pyproject.toml").read_text()).group(1)
+    for variant in ("runtime", "gpu"):
+        assert any("PATH=/opt/isogloss/bin:" in line for line in stages()[variant])
 
 
 def test_what_the_image_copies_is_there_and_not_ignored():
@@ -211,8 +225,9 @@ def make(*arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_make_prints_the_commands_of_image_and_template():
     given = ("PROJECT=p", "REGION=europe-west4", "BUCKET=my-bucket")
-    image = make("image", "VARIANT=gpu", *given)
+    image = make("image", "VARIANT=gpu", "TORCH_INDEX=https://example.org/cu", *given)
     assert image.returncode == 0, image.stderr
+    assert "--build-arg TORCH_INDEX=https://example.org/cu" in image.stdout
     assert re.search(r"docker build --file deploy/Dockerfile --target gpu", image.stdout)
     assert "docker push" in image.stdout
     template = make("template", *given)

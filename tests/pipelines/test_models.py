@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from pipelines.config import Configuration, make_configuration
-from pipelines.models import model_settings, with_pinned_models
+from pipelines.models import digest_of_local_models, model_settings, with_pinned_models
 from schemas.errors import SettingsError
 from transforms.common.models import BESIDE
 
@@ -59,3 +59,25 @@ def test_a_model_that_cannot_be_trusted_stops_the_launch_with_its_setting():
     with pytest.raises(SettingsError, match="needs its SHA-256") as caught:
         with_pinned_models(make_configuration(values))
     assert caught.value.path == "$.embed.models.lij"
+
+
+def test_models_of_this_machine_are_inputs_by_their_content(tmp_path):
+    curve, laser = tmp_path / "curve.json", tmp_path / "lij.pt"
+    for path in (curve, laser, tmp_path / "lij.spm"):
+        path.write_bytes(b"one")
+    more = {"mine": {"calibration": str(curve)}, "embed": {"models": {"lij": str(laser)}}}
+    configuration = make_configuration(VALUES | more)
+    assert digest_of_local_models(make_configuration(VALUES), "embed", "mine", "align") == {}
+
+    def digest() -> dict[str, str]:
+        return digest_of_local_models(configuration, "embed", "mine", "align")
+
+    first = digest()
+    assert first.keys() == {"models"}
+    assert digest() == first
+    assert digest_of_local_models(configuration, "align") == {}
+    for path in (curve, laser, tmp_path / "lij.spm"):
+        path.write_bytes(b"two")
+        assert digest() != first
+        path.write_bytes(b"one")
+    assert digest() == first

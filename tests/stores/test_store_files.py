@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from servers import Store, environment, gate_before
+from servers import HANG_UP, Store, environment, gate_before, nobody
 
 from schemas.errors import SettingsError, StoreError
 from schemas.identity import content_digest
-from transforms.common import files
+from schemas.ledger import LedgerBatch
+from transforms.common import checkpoint, files, stores
 from transforms.common.models import local_model, pinned
 
 
@@ -144,3 +145,100 @@ def test_a_store_that_refuses_is_named_and_not_asked_again(store: Store, monkeyp
             files.write_bytes(store.within("secret/x"), b"")
         with pytest.raises(StoreError, match=r"secret/x: .*\(1 try\)"):
             files.exists(store.within("secret/x"))
+
+
+def test_a_process_has_one_client_for_a_store(store: Store, monkeypatch: pytest.MonkeyPatch):
+    from apache_beam.io.filesystems import FileSystems
+
+    def clients() -> int:
+        assert not files.exists(store.within("nothing"))
+        with FileSystems.create(store.within("one-client")) as file:
+            file.write(b"x")
+        return len(stores._clients[store.name])
+
+    monkeypatch.setattr(stores, "_clients", {})
+    assert [clients(), clients()] == [1, 1]
+    with gate_before(store) as gate, environment(gate.environment):
+        assert clients() == 2  # another address
+        assert gate.seen
+    assert clients() == 2
+
+
+def test_a_connection_that_breaks_is_tried_again_by_us_and_by_nobody_for_minutes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    pauses: list[float] = []
+    monkeypatch.setattr(files.time, "sleep", pauses.append)
+    monkeypatch.setattr(stores, "_GOOGLE_TRIES_S", 0.1)
+    files.write_bytes(store.within("broken/x"), b"all of it")
+    with gate_before(store) as gate, environment(gate.environment):
+        gate.close("broken/x", HANG_UP)
+        with pytest.raises(StoreError, match=r"broken/x: .*\(5 tries\)") as caught:
+            files.read_bytes(store.within("broken/x"))
+    assert caught.value.status is None
+    assert [pause for pause in pauses if pause in (0.5, 1, 2, 4)] == [0.5, 1, 2, 4]
+    assert max(pauses) <= 4
+
+
+@pytest.mark.parametrize("how", ["refused", "silent"])
+def test_a_store_that_is_not_there_is_named_by_a_launch(store: Store, monkeypatch: pytest.MonkeyPatch, how: str):
+    monkeypatch.setattr(stores, "ANSWER_S", 0.2)
+    monkeypatch.setattr(stores, "_GOOGLE_TRIES_S", 0.1)
+    path = store.within("in/**/*.jsonl")
+    files.check_reachable([path, store.within("out"), "/here/on/this/machine"])
+    with nobody(how) as port:
+        gone = {name: value.replace(f":{store.port}", f":{port}") for name, value in store.environment.items()}
+        with environment(gone), pytest.raises(SettingsError, match="cannot be reached") as caught:
+            files.check_reachable([path])
+    assert path in caught.value.message
+
+
+def test_a_store_that_refuses_a_launch_is_there(store: Store):
+    with gate_before(store) as gate, environment(gate.environment):
+        gate.close("", 403)
+        files.check_reachable([store.within("secret/corpus")])
+        assert gate.refused
+
+
+def test_google_credentials_that_are_not_there_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    auth = pytest.importorskip("apache_beam.internal.gcp.auth")
+    errors = pytest.importorskip("google.auth.exceptions")
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.utils import retry
+
+    waits: list[float] = []
+    monkeypatch.setattr(retry.Clock, "sleep", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    stores.prepare("gs://bucket/x")
+    with pytest.raises(errors.DefaultCredentialsError):
+        auth._Credentials._get_credentials_with_retrys(PipelineOptions([]))
+    assert waits == []
+    monkeypatch.setenv("SEMI_PERSISTENT_DIRECTORY", "/tmp")  # as in a worker's container, where they must be
+    with pytest.raises(errors.DefaultCredentialsError):
+        auth._Credentials._get_credentials_with_retrys(PipelineOptions([]))
+    assert len(waits) == 4
+
+
+def test_readers_take_what_the_manifest_lists_and_nothing_else(store: Store):
+    folder = store.within("published")
+    rows = pa.table({"text": ["Anâ a-o mâ", "o çê"]})
+    shards = [checkpoint.ShardReference(folder, *_written(folder, f"part-{n}.parquet", rows)) for n in (0, 1)]
+    _written(folder, "part-2.parquet", rows)  # of a run that was killed
+    assert checkpoint.read_manifest(folder) is None
+    with pytest.raises(FileNotFoundError, match="not finished"):
+        checkpoint.shard_references(folder)
+    plan = checkpoint.Plan(folder=folder, table="text", version=1, code="0")
+    with gate_before(store) as gate, environment(gate.environment):
+        checkpoint.write_manifest(plan, shards, [], LedgerBatch.empty())
+        written = [seen for seen in gate.seen if seen.startswith(("PUT", "POST"))]
+        assert "manifest.json" in written[-1]
+        assert checkpoint.is_finished(plan)
+        assert checkpoint.shard_references(folder) == shards
+        checkpoint.clear(folder)
+        with pytest.raises(SettingsError, match="no file matches"):
+            files.match(f"{folder}/")
+
+
+def _written(folder: str, name: str, rows: pa.Table) -> tuple[str, int, int, str]:
+    size_bytes, digest = files.write_parquet(f"{folder}/{name}", rows)
+    return name, len(rows), size_bytes, digest

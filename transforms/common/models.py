@@ -178,7 +178,7 @@ def _checked(wanted: _Wanted) -> str:
     if not path.exists():
         raise SettingsError(f"there is no model file {wanted.location!r}", cure="Check the path.")
     _compare(
-        wanted.location, wanted.checksums, _checksums(path, [name for name in wanted.checksums if name != "sha256"])
+        wanted.location, wanted.checksums, checksums_of(path, [name for name in wanted.checksums if name != "sha256"])
     )
     return str(path)
 
@@ -190,8 +190,8 @@ def _beside(location: str, name: str) -> str:
     return f"{folder}{slash}{name if '.' in name else f'{stem}.{name}'}"
 
 
-def _checksums(path: Path, beside: Sequence[str]) -> dict[str, str]:
-    """Give the checksums of a model that is here, and of the files beside it that are there."""
+def checksums_of(path: Path, beside: Sequence[str] = ()) -> dict[str, str]:
+    """Give the checksums of a model that is on this machine, as `sha256`, and of the files beside it that are there."""
     if path.is_dir():
         return {"sha256": _folder_checksum(path)}
     found = {name: Path(_beside(str(path), name)) for name in beside}
@@ -330,7 +330,7 @@ def _fetch(wanted: _Wanted, beside: Sequence[str], place: Path) -> dict[str, str
             checksum = wanted.checksums.get("sha256", "") if is_model else _of_beside(wanted, root, path)
             download(Artifact(location=path, sha256=checksum), target)
         model = folder / wanted.name
-        checksums = _checksums(model, sorted({*beside, *wanted.checksums} - {"sha256"}))
+        checksums = checksums_of(model, sorted({*beside, *wanted.checksums} - {"sha256"}))
         _compare(wanted.location, wanted.checksums, checksums)
         if wanted.is_archive and model.is_file():
             _unpack(model, wanted)

@@ -5,7 +5,8 @@ that does not answer, libraries try for minutes, Beam's own retries around them 
 Here a process has one client for each store, a connection that is not made in 5 seconds has failed, an answer that does
 not come in 30 has failed, libraries try for 15 seconds or twice, Beam not at all. `files.with_retries` tries again.
 
-Credentials that are not there are looked for once. On Dataflow's workers, which have them, Beam goes on trying.
+Google's credentials that are not there are looked for once. In a container of Beam's, such as Dataflow's, which has
+them, Beam goes on trying.
 """
 
 import inspect
@@ -22,6 +23,8 @@ _AMAZON_TRIES = 2
 _NOT_SIGNED_IN = 401
 _SERVER_ERRORS = 500
 _OPTIONS_KEPT = 8
+_CONTAINER_OF_A_WORKER = "SEMI_PERSISTENT_DIRECTORY"
+"""The variable that Beam's boot program sets for the worker which it starts."""
 
 _prepared: set[str] = set()
 _lock = RLock()
@@ -155,6 +158,14 @@ def _prepare_google() -> None:
         for each in filter(None, (session, asks_for_tokens)):
             for adapter in each.adapters.values():
                 adapter.send = _bounded(adapter.send)
+        ask = client._connection.api_request  # noqa: SLF001
+
+        def ask_bounded(*arguments: Any, retry: Any = None, **named: Any) -> Any:
+            if hasattr(retry, "get_retry_policy_if_conditions_met"):
+                retry = retry.get_retry_policy_if_conditions_met(**named)
+            return ask(*arguments, retry=retry and retry.with_timeout(_GOOGLE_TRIES_S), **named)
+
+        client._connection.api_request = ask_bounded  # noqa: SLF001
         return client
 
     def make_shared(options: Any, use_credentials: bool = True) -> Any:
@@ -167,7 +178,7 @@ def _prepare_google() -> None:
         )
 
     def look_up_once(options: Any) -> Any:
-        if auth.is_running_in_gce:
+        if _CONTAINER_OF_A_WORKER in os.environ:
             return look_up(options)
         return google.auth.default(scopes=options.view_as(GoogleCloudOptions).gcp_oauth_scopes)[0]
 
