@@ -20,6 +20,7 @@ it was checked, so what stands there is good. Beam and the network are imported 
 
 import hashlib
 import re
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -226,13 +227,21 @@ def _compare(location: str, expected: Mapping[str, str], found: Mapping[str, str
 def _fetched(wanted: _Wanted, beside: Sequence[str], cache: Path) -> _Kept:
     if "sha256" not in wanted.checksums:
         return _fetched_unpinned(wanted, beside, cache)
-    known = content_id("model", *(part for pair in sorted(wanted.checksums.items()) for part in pair), wanted.name)
-    path = cache / known / _DONE
+    path = _place(cache, wanted)
     if not path.is_dir():
-        with _alone(cache / f"{known}.lock"):
+        with _alone(_lock_of(path)):
             if not path.is_dir():
                 _fetch(wanted, beside, path)
     return _Kept(_model_in(path, wanted), wanted.checksums)
+
+
+def _place(cache: Path, wanted: _Wanted) -> Path:
+    parts = (part for pair in sorted(wanted.checksums.items()) for part in pair)
+    return cache / content_id("model", *parts, wanted.name) / _DONE
+
+
+def _lock_of(place: Path) -> Path:
+    return place.parent.with_suffix(".lock")
 
 
 def _fetched_unpinned(wanted: _Wanted, beside: Sequence[str], cache: Path) -> _Kept:
@@ -242,20 +251,19 @@ def _fetched_unpinned(wanted: _Wanted, beside: Sequence[str], cache: Path) -> _K
     if wanted.is_url:
         raise SettingsError(f"{wanted.location} needs its SHA-256 checksum", cure="Write URL#sha256=HEX.")
     told = _listed(wanted, beside)
-    seen = cache / f"{content_id('seen', *(part for file in told for part in map(repr, file)))}.json"
+    seen = cache / content_id("seen", *(part for file in told for part in map(repr, file)))
     with _alone(seen.with_suffix(".lock")):
-        if seen.is_file():
-            checksums = files.read_json(str(seen))
+        if seen.with_suffix(".json").is_file():
+            checksums = files.read_json(str(seen.with_suffix(".json")))
         else:
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache) as passing:
-                path = Path(passing) / _DONE
-                checksums = _fetch(wanted, beside, path)
-                known = content_id("model", *(part for pair in sorted(checksums.items()) for part in pair), wanted.name)
-                (cache / known).mkdir(exist_ok=True)
-                if not (cache / known / _DONE).is_dir():
-                    path.rename(cache / known / _DONE)
-            files.write_json(str(seen), checksums)
+            checksums = _fetch(wanted, beside, seen / _DONE)
+            place = _place(cache, _Wanted(wanted.location, checksums))
+            with _alone(_lock_of(place)):
+                if not place.is_dir():
+                    place.parent.mkdir(exist_ok=True)
+                    (seen / _DONE).rename(place)
+            shutil.rmtree(seen)
+            files.write_json(str(seen.with_suffix(".json")), checksums)
     return _fetched(_Wanted(wanted.location, checksums), beside, cache)
 
 
@@ -301,10 +309,11 @@ def _listed(wanted: _Wanted, beside: Sequence[str]) -> list[tuple[str, int, floa
 
 
 def _fetch(wanted: _Wanted, beside: Sequence[str], place: Path) -> dict[str, str]:
-    """Fetch a model and what belongs beside it, check them, and rename their folder to `place`."""
+    """Fetch a model and what belongs beside it, check them, and rename their folder to `place`; nobody else is here."""
     from transforms.common.artifacts import Artifact, download
 
-    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place.parent, ignore_errors=True)  # what a killed process left
+    place.parent.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=place.parent) as passing:
         folder = Path(passing) / _DONE
         folder.mkdir()

@@ -115,6 +115,16 @@ def test_many_at_once_fetch_once(server, cache):
     assert server.requests == ["/a/lid.ftz"]
 
 
+def test_what_a_killed_process_left_is_cleared_away(server, cache):
+    address = f"{server.url}/a/lid.ftz#sha256={sha256(MODEL)}"
+    path = Path(local_model(address))
+    place = path.parent
+    place.rename(place.with_name(".fetching-x"))
+    assert local_model(address) == str(path)
+    assert kept(cache) == [path]
+    assert server.requests == ["/a/lid.ftz"] * 2
+
+
 @pytest.mark.parametrize(
     ("fragment", "message"),
     [
