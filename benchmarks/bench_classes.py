@@ -30,13 +30,13 @@ from schemas.identity import content_id
 from transforms.identify import IdentifySettings, Labelled, SentenceIdentifier, TrainingPlan, divide, read_labelled
 from transforms.identify.adaptation import sample_of
 from transforms.identify.calibration import calibration_error, reliability
+from transforms.identify.fit import FRESH_MEMORY
 from transforms.identify.text import as_column
 from transforms.identify.training import class_scores, train_identifier
 
 DEFAULTS = (
     "import sys, fasttext; m = fasttext.train_supervised(sys.argv[1], thread=1, verbose=0); m.save_model(sys.argv[2])"
 )
-FRESH = os.environ | {"MALLOC_PERTURB_": "255"}
 ROMANSH = ("rm-puter", "rm-rumgr", "rm-surmiran", "rm-sursilv", "rm-sutsilv", "rm-vallader")
 ITALO = ("it", "fur", "lij", "vec", "sc", "co", "scn")
 
@@ -109,7 +109,7 @@ def by_fasttext(train: list[Labelled], test: list[str], folder: Path) -> list[st
 
     lines, model = folder / "defaults.txt", folder / "defaults.bin"
     lines.write_text("".join(f"__label__{line.tag} {line.text}\n" for line in train), encoding="utf-8")
-    subprocess.run([sys.executable, "-c", DEFAULTS, str(lines), str(model)], check=True, env=FRESH)
+    subprocess.run([sys.executable, "-c", DEFAULTS, str(lines), str(model)], check=True, env=os.environ | FRESH_MEMORY)
     found, _ = _FastText(model_path=str(model)).f.multilinePredict([text + "\n" for text in test], 1, 0.0, "replace")
     return [labels[0].removeprefix("__label__") if labels else "und" for labels in found]
 
@@ -138,14 +138,15 @@ def bench(name: str, labelled: list[Labelled], folder: Path) -> None:
         f"  fasttext {macro(truth, by_fasttext(train, texts, folder)):.4f}  svm {macro(truth, by_svm(train, texts)):.4f}",
         flush=True,
     )
-    for kind in ("bin", "ngrams"):
-        own(kind, divided, plan, classes, truth, texts, folder)
+    found = {kind: own(kind, divided, plan, classes, truth, texts, folder) for kind in ("bin", "ngrams")}
+    best = max(("ngrams", "bin"), key=lambda kind: found[kind][0])
+    print(f"  `-o model` keeps .{best} (dev {found['ngrams'][0]:.4f} and {found['bin'][0]:.4f}): {found[best][1]:.4f}")
 
 
-def own(kind, divided, plan, classes, truth, texts, folder) -> None:
+def own(kind, divided, plan, classes, truth, texts, folder) -> tuple[float, float]:
     model = folder / f"ours.{kind}"
     start = time.perf_counter()
-    train_identifier(divided, model, plan)
+    facts = train_identifier({**divided, "test": []}, model, plan)
     seconds = time.perf_counter() - start
     identifier = SentenceIdentifier(
         IdentifySettings(model=str(model), minimum_probability=0.0, foreign_threshold=1.0), classes
@@ -161,6 +162,7 @@ def own(kind, divided, plan, classes, truth, texts, folder) -> None:
         + (f"  guard: {report.why}" if report.why else ""),
         flush=True,
     )
+    return facts["dev"]["macro_f1"], ours
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from transforms.identify.training import (
     TrainingPlan,
     divide,
     read_labelled,
+    train_best,
     train_identifier,
     write_facts,
 )
@@ -354,7 +355,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "-o",
         "--output",
         required=True,
-        help="where the model goes: .ftz (compressed) or .bin: fastText; .ngrams: a linear model, better on few, close classes",
+        help="where the model goes: .ftz (compressed) or .bin: fastText; .ngrams: a linear model, better on few, close "
+        "classes, and best to adapt; without an ending: .ngrams or .bin, whichever is better on the development lines",
     )
     parser.add_argument("--data", help="folder of the data sets, for `embedded`")
     parser.add_argument(
@@ -362,7 +364,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     try:
-        facts = _train(chosen.labelled, Path(chosen.output), chosen.data, chosen.set)
+        output, facts = _train(chosen.labelled, Path(chosen.output), chosen.data, chosen.set)
     except SettingsError as error:
         print(f"isogloss train-identifier: {error}", file=sys.stderr)
         return 2
@@ -372,23 +374,34 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(
                 f"{part}: {report['lines']:,} lines, accuracy {report['accuracy']:.4f}, macro F1 {report['macro_f1']:.4f}"
             )
-    print(f"{chosen.output}: {facts['size_bytes']:,} bytes, {len(facts['labels'])} varieties")
+    for ending, macro_f1 in facts.get("tried", {}).items():
+        print(f"tried {ending}: macro F1 {macro_f1:.4f} on dev")
+    print(f"{output}: {facts['size_bytes']:,} bytes, {len(facts['labels'])} varieties")
     return 0
 
 
-def _train(labelled: str, output: Path, data: str | None, changes: Sequence[str]) -> dict[str, Any]:
-    if output.suffix not in (".ftz", ".bin", ".ngrams"):
-        raise SettingsError(f"the model's name {output.name!r} ends in none of .ftz, .bin, .ngrams", path="--output")
+def _train(labelled: str, output: Path, data: str | None, changes: Sequence[str]) -> tuple[Path, dict[str, Any]]:
+    if output.suffix not in (".ftz", ".bin", ".ngrams", ""):
+        raise SettingsError(
+            f"the model's name {output.name!r} ends in none of .ftz, .bin, .ngrams",
+            path="--output",
+            cure="Or give it no ending: then the better kind is chosen.",
+        )
     plan = _plan(changes, quantized=output.suffix == ".ftz")
     if labelled != "embedded":
-        return train_identifier(divide(read_labelled(labelled), plan), output, plan)
+        divided = divide(read_labelled(labelled), plan)
+        if not output.suffix:
+            return train_best(divided, output, plan)
+        return output, train_identifier(divided, output, plan)
+    if not output.suffix:
+        raise SettingsError("`embedded` needs a name that ends in .ftz", path="--output")
     if data is None:
         raise SettingsError("`embedded` needs the folder of the data sets", path="--data")
     divided, sources = divided_embedded(Path(data), plan)
     facts = train_identifier(divided, output, plan) | {"data": sources}
     write_facts(output, facts)
     output.with_suffix(".md").write_text(card(facts), encoding="utf-8")
-    return facts
+    return output, facts
 
 
 def _plan(changes: Sequence[str], *, quantized: bool) -> TrainingPlan:

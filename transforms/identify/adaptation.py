@@ -2,17 +2,19 @@
 
 A second opinion is learned from the first. The model gives each line probabilities over the expected varieties;
 lines weighted by them give character n-gram counts a variety; a naive Bayes model of these counts judges the lines
-again, and both opinions are combined. It is expectation maximization with a naive Bayes model (Nigam et al. 2000), where
-the most confident lines are learned first (Jauhiainen et al. 2018, the HeLI adaptation), with three differences that
-keep it from believing itself:
+again, and both opinions are combined. It is expectation maximization with a naive Bayes model (Nigam et al. 2000) that
+starts from the model's own labelled lines, where it keeps their counts (`.ngrams` models do), and learns the most
+confident lines first (Jauhiainen et al. 2018, the HeLI adaptation), with four differences that keep it from believing
+itself:
 
-- **Cross-fitting.** Lines fall into two halves by their content; each half is judged by what the other taught.
+- **Cross-fitting.** Lines fall into folds by their content; each is judged by what the other folds taught.
+- **Each variety gets its share.** In every round the surest lines of each variety are learned, not the surest of all.
 - **The first opinion stays.** p'(t) is proportional to p(t) * exp(a * sqrt(n) * d(t)), d(t) the mean log-likelihood of
-  the line's n n-grams less its mean over the varieties. The weight `a` is the one that best predicts the first opinion
-  where that is sure: an expert that learned noise gets a weight near 0.
-- **A guard.** On the lines that the model is sure of (at least .95) the n-grams, taught by the other half, must err at
-  most half as often as the model itself expects to err on all lines, else they have nothing to teach; and few enough
-  lines may change sides. Where that fails, nothing is changed, and the report says why.
+  the line's n n-grams less its mean over the varieties.
+- **A guard.** On the lines that the model is sure of (at least .95) the n-grams, taught by the other folds, may
+  differ from it in a small share only, measured by what it expects to err on all lines: where the model knows its text
+  well, or n-grams cannot tell the varieties, they have nothing to teach. And few enough lines may change sides. Where
+  that fails, nothing is changed, and the report says why.
 
 Everything is a function of the set of lines: order and cuts of batches have no effect.
 """
@@ -36,14 +38,17 @@ BUCKETS = 1 << 17
 SHORTEST, LONGEST = 2, 5
 SMOOTHING = 0.3
 ROUNDS = 6
-FOLDS = 2
+FOLDS = 4
+FOLDS_OF_MANY, MANY = 2, 16
+"""More varieties than `MANY` share two folds: tables take half a megabyte a fold and variety."""
+WEIGHT = 1.0
+"""Of the n-grams' opinion (chosen on the development sets of `benchmarks/bench_adaptation.py`, as the limits below)."""
 SURE = 0.95
 LEAST_LINES = 50
-LEAST_AGREEMENT = 0.9
-WORTH = 0.5
-"""Most of the model's expected error that the n-grams may reach on the lines that it is sure of."""
-MOST_MOVED = 0.3
-MOST_WEIGHT = 20.0
+LEAST_SURE = 20
+WORTH = 0.15
+"""Most of the model's expected error that the n-grams may differ by on the lines that it is sure of."""
+MOST_MOVED = 0.5
 _LEAST = 1e-9
 
 
@@ -54,7 +59,6 @@ class AdaptationReport(msgspec.Struct, frozen=True, kw_only=True):
         lines: that it learned from.
         is_used: False: it would have done harm, or there was too little to learn from.
         why: the reason, when it is not used.
-        weight: of the n-grams' opinion.
         agreement: share of the lines that the model is sure of where the n-grams agree; None: there are none.
         moved: share of the lines whose best variety changed.
     """
@@ -62,7 +66,6 @@ class AdaptationReport(msgspec.Struct, frozen=True, kw_only=True):
     lines: int
     is_used: bool
     why: str = ""
-    weight: float = 0.0
     agreement: float | None = None
     moved: float = 0.0
 
@@ -71,8 +74,8 @@ class Adaptation:
     """What a run's lines taught.
 
     Args:
-        tables: (2, BUCKETS, t) float32, log-probabilities of n-grams by variety, less their mean; a line of half h
-            is judged by `tables[h]`, which the other half taught.
+        tables: (folds, BUCKETS, t) float32, log-probabilities of n-grams by variety, less their mean; a line of fold
+            k is judged by `tables[k]`, which the other folds taught.
         weight: of the n-grams' opinion.
     """
 
@@ -87,12 +90,7 @@ class Adaptation:
             lines: as `text.prepare_column` gives them.
             probabilities: (n, t) of the model.
         """
-        opinion = np.zeros(probabilities.shape, dtype=np.float64)
-        half = halves(lines)
-        for fold in range(FOLDS):
-            kernels.judge_ngrams(
-                lines.data, lines.starts, lines.ends, half == fold, SHORTEST, LONGEST, self.tables[fold], opinion
-            )
+        opinion = _opinion(lines, folds_of(lines, len(self.tables)), self.tables)
         mass = probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
         adapted = _combined(probabilities / np.maximum(mass, _LEAST), opinion, self.weight) * mass
         made: NDArray[np.float32] = adapted.astype(np.float32)
@@ -113,9 +111,22 @@ class Adaptation:
         return cls(np.load(file, allow_pickle=False), weight)
 
 
-def halves(lines: Lines) -> NDArray[np.int64]:
-    """Tell the half of each line, by its bytes: (n,), 0 or 1."""
-    return (_hashes(lines) & np.uint64(FOLDS - 1)).astype(np.int64)
+def folds_of(lines: Lines, folds: int) -> NDArray[np.int64]:
+    """Tell the fold of each line, by its bytes: (n,), 0 to folds - 1."""
+    return (_hashes(lines) % np.uint64(folds)).astype(np.int64)
+
+
+def counts_of(lines: Lines, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Count the n-grams of lines by variety: (t, BUCKETS).
+
+    Args:
+        lines: as `text.prepare_column` gives them.
+        weights: (n, t) of each line for each variety.
+    """
+    counts = np.zeros((BUCKETS, weights.shape[1]), dtype=np.float64)
+    chosen = np.ones(len(lines), dtype=bool)
+    kernels.add_ngrams(lines.data, lines.starts, lines.ends, chosen, SHORTEST, LONGEST, weights, counts)
+    return counts.T
 
 
 def _hashes(lines: Lines) -> NDArray[np.uint64]:
@@ -153,8 +164,8 @@ def fit_adaptation(
     Args:
         lines: of the run, without those of foreign varieties; equal ones should stand once.
         probabilities: (n, t) of the model over the expected varieties.
-        taught: (t, BUCKETS) n-gram counts of labelled lines, where the model has them: much of the safety of a
-            model that was trained on very few lines comes from them.
+        taught: (t, BUCKETS) n-gram counts of labelled lines, as `counts_of` gives them, where the model has them: much
+            of the gain comes from them.
 
     Returns:
         The adaptation, or None when it is not used; and the report.
@@ -166,65 +177,71 @@ def fit_adaptation(
     texts, kinds = first.shape
     if texts < LEAST_LINES or kinds < 2:
         return None, AdaptationReport(lines=texts, is_used=False, why="too few lines or varieties")
-    half = halves(lines)
-    sizes = np.empty(texts, dtype=np.int64)
-    kernels.count_ngrams(lines.data, lines.starts, lines.ends, SHORTEST, LONGEST, sizes)
+    tables = np.zeros((FOLDS if kinds <= MANY else FOLDS_OF_MANY, BUCKETS, kinds), dtype=np.float32)
+    fold = folds_of(lines, len(tables))
+    labelled = np.zeros((BUCKETS, kinds)) if taught is None else taught.T
     present = first
-    weight = 0.0
     opinion = np.zeros_like(first)
-    tables = np.zeros((FOLDS, BUCKETS, kinds), dtype=np.float32)
     for turn in range(ROUNDS):
-        weights = np.where(_is_among_surest(present.max(axis=1), (turn + 1) / ROUNDS)[:, None], present, 0.0)
-        opinion[:] = 0.0
-        for fold in range(FOLDS):
-            tables[fold] = _table(lines, weights, half != fold, taught)
-            kernels.judge_ngrams(
-                lines.data, lines.starts, lines.ends, half == fold, SHORTEST, LONGEST, tables[fold], opinion
-            )
-        weight = _best_weight(first, opinion)
-        present = _combined(first, opinion, weight)
+        chosen = _surest(present, (turn + 1) / ROUNDS)
+        _fill_tables(tables, lines, fold, np.where(chosen[:, None], present, 0.0), labelled)
+        opinion = _opinion(lines, fold, tables)
+        present = _combined(first, opinion, WEIGHT)
     sure = first.max(axis=1) >= SURE
     agreement = float((opinion.argmax(axis=1) == first.argmax(axis=1))[sure].mean()) if sure.any() else None
     moved = float((present.argmax(axis=1) != first.argmax(axis=1)).mean())
-    expected_error = 1.0 - float(first.max(axis=1).mean())
-    least = max(LEAST_AGREEMENT, 1.0 - WORTH * expected_error)
+    least = 1.0 - WORTH * (1.0 - float(first.max(axis=1).mean()))
     why = ""
-    if agreement is None and taught is None:
-        why = f"the model is sure of no line ({SURE} or more): there is nothing to hold on to"
-    elif agreement is not None and agreement < least:
+    if agreement is None or sure.sum() < LEAST_SURE:
+        why = f"the model is sure ({SURE} or more) of fewer than {LEAST_SURE} lines: there is nothing to hold on to"
+    elif agreement < least:
         why = (
             f"n-grams agree with the model on {agreement:.4f} of the lines that it is sure of; {least:.4f} is the least"
         )
     elif moved > MOST_MOVED:
         why = f"{moved:.3f} of the lines would change their variety; {MOST_MOVED} is the most"
-    report = AdaptationReport(
-        lines=texts, is_used=not why, why=why, weight=weight, agreement=agreement, moved=0.0 if why else moved
-    )
-    return (None if why else Adaptation(tables, weight)), report
+    report = AdaptationReport(lines=texts, is_used=not why, why=why, agreement=agreement, moved=0.0 if why else moved)
+    return (None if why else Adaptation(tables, WEIGHT)), report
 
 
-def _is_among_surest(confidence: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
-    """Mark at least this share of the lines, the surest; all that are as sure as the last of them too."""
-    place = max(0, len(confidence) - int(np.ceil(share * len(confidence))))
-    least = np.partition(confidence, place)[place]
-    chosen: NDArray[np.bool_] = confidence >= least
+def _surest(present: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """Mark at least this share of the lines of each variety, the surest; all that are as sure as the last of them too."""
+    best, confidence = present.argmax(axis=1), present.max(axis=1)
+    chosen = np.zeros(len(present), dtype=bool)
+    for kind in range(present.shape[1]):
+        members = np.flatnonzero(best == kind)
+        if len(members):
+            place = len(members) - int(np.ceil(share * len(members)))
+            least = np.partition(confidence[members], place)[place]
+            chosen[members] = confidence[members] >= least
     return chosen
 
 
-def _table(
-    lines: Lines, weights: NDArray[np.float64], chosen: NDArray[np.bool_], taught: NDArray[np.float64] | None
-) -> NDArray[np.float32]:
-    """Give smoothed log-probabilities of n-grams by variety, less their mean over the varieties: (BUCKETS, t)."""
-    counts = np.zeros((BUCKETS, weights.shape[1]), dtype=np.float64)
-    if taught is not None:
-        counts += taught.T
+def _fill_tables(
+    tables: NDArray[np.float32],
+    lines: Lines,
+    fold: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    labelled: NDArray[np.float64],
+) -> None:
+    """Fill in smoothed log-probabilities of n-grams by variety, less their mean over the varieties, fold by fold."""
     # Whole numbers add up to the same in any order.
-    whole = np.rint(weights * 4096.0)
-    kernels.add_ngrams(lines.data, lines.starts, lines.ends, chosen, SHORTEST, LONGEST, whole / 4096.0, counts)
-    seen = int((counts.sum(axis=1) > 0).sum())
-    logs = np.log(counts + SMOOTHING) - np.log(counts.sum(axis=0) + SMOOTHING * max(seen, 1))
-    made: NDArray[np.float32] = (logs - logs.mean(axis=1, keepdims=True)).astype(np.float32)
-    return made
+    whole = np.rint(weights * 4096.0) / 4096.0
+    learned = counts_of(lines, whole).T
+    for place, table in enumerate(tables):
+        own = np.where((fold == place)[:, None], whole, 0.0)
+        counts = labelled + (learned - counts_of(lines, own).T)
+        seen = max(1, int((counts.sum(axis=1) > 0).sum()))
+        logs = np.log(counts + SMOOTHING) - np.log(counts.sum(axis=0) + SMOOTHING * seen)
+        table[:] = logs - logs.mean(axis=1, keepdims=True)
+
+
+def _opinion(lines: Lines, fold: NDArray[np.int64], tables: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Let each line be judged by the table of its fold: (n, t)."""
+    opinion = np.zeros((len(lines), tables.shape[2]), dtype=np.float64)
+    for place, table in enumerate(tables):
+        kernels.judge_ngrams(lines.data, lines.starts, lines.ends, fold == place, SHORTEST, LONGEST, table, opinion)
+    return opinion
 
 
 def _combined(first: NDArray[Any], opinion: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
@@ -233,22 +250,3 @@ def _combined(first: NDArray[Any], opinion: NDArray[np.float64], weight: float) 
     raised = np.exp(logs)
     made: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
     return np.where(first > 0, made, 0.0)
-
-
-def _best_weight(first: NDArray[np.float64], opinion: NDArray[np.float64]) -> float:
-    """Find the weight with which the n-grams best predict the model's opinion: cross-entropy, by bisection.
-
-    The cross-entropy is convex in the weight; its slope is the expected opinion less the model's own.
-    """
-    wanted = float((first * opinion).sum())
-    low, high = 0.0, MOST_WEIGHT
-    for _ in range(40):
-        middle = (low + high) / 2
-        logs = middle * opinion
-        raised = np.exp(logs - logs.max(axis=1, keepdims=True))
-        raised /= raised.sum(axis=1, keepdims=True)
-        if float((raised * opinion).sum()) < wanted:
-            low = middle
-        else:
-            high = middle
-    return round((low + high) / 2, 6)

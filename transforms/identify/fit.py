@@ -1,11 +1,10 @@
 """Fit one fastText classifier, in a process of its own: `python fit.py PLAN.json`.
 
 fastText 0.9.3 with one thread initializes only the first tenth of its input matrix (`DenseMatrix::uniform` calls
-`uniformThread` for block 0 of 10) and leaves the rest as the memory was. In a process that has worked before,
-that is garbage: training then "encounters NaN", or gives another model every time. In a process whose memory is zero when it
-is handed out (`MALLOC_PERTURB_=255`, set by the caller: glibc fills it with the complement) training is deterministic,
-and does not diverge for this reason. Large blocks straight from the operating system were not enough: a process that
-has imported much has freed blocks that are as large.
+`uniformThread` for block 0 of 10) and leaves the rest as the memory was. Where that is garbage, training "encounters
+NaN" at any learning rate, or gives another model every time. So the caller sets `FRESH_MEMORY`: glibc then hands out
+memory that is zero, and training is deterministic, and does not diverge for this reason. Large blocks straight from the
+operating system were not enough: a process that has imported much has freed blocks that are as large.
 """
 
 import json
@@ -15,6 +14,8 @@ from typing import Any
 
 DIVERGED = 3
 """Exit status when training met NaN."""
+FRESH_MEMORY = {"MALLOC_PERTURB_": "255"}
+"""Environment of the process: glibc fills new blocks with the complement of this number, which is 0."""
 
 
 def main(plan: dict[str, Any]) -> int:

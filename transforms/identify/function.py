@@ -128,8 +128,18 @@ class SentenceIdentifier:
         read = pa.concat_arrays(lines) if lines else pa.array([], type=pa.string())
         expected = int(self._restriction.is_expected.sum())
         together = np.concatenate([np.zeros((0, expected), dtype=np.float32), *known])
-        self.adaptation, report = fit_adaptation(prepare_column(read, RECIPE), together)
+        self.adaptation, report = fit_adaptation(prepare_column(read, RECIPE), together, self._labelled_counts())
         return report
+
+    def _labelled_counts(self) -> NDArray[np.float64] | None:
+        """Give the n-gram counts of the model's labelled lines by expected variety, where it keeps them."""
+        counts = getattr(self.model, "counts", None)
+        if counts is None:
+            return None
+        by_variety = np.zeros((len(self._restriction.tags), counts.shape[1]))
+        np.add.at(by_variety, self._restriction.column, counts)
+        made: NDArray[np.float64] = by_variety[self._restriction.is_expected]
+        return made
 
     def _parts(self, texts: pa.StringArray) -> Iterator[pa.StringArray]:
         rows = max(1, _CELLS // max(1, len(self.model.labels)))

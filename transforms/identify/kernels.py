@@ -160,6 +160,85 @@ def read_lines(
 
 
 @_compiled
+def is_han(data: Any, place: int) -> Any:  # pragma: no cover - compiled
+    """Does a Chinese character begin here?"""
+    byte = np.int64(data[place])
+    if byte < 0xE3 or byte > 0xF0:
+        return False
+    second, third = np.int64(data[place + 1]) & 0x3F, np.int64(data[place + 2]) & 0x3F
+    if byte == 0xF0:
+        return second >= 0x20  # from U+20000 on
+    code = ((byte & 0x0F) << 12) | (second << 6) | third
+    return 0x3400 <= code <= 0x4DBF or 0x4E00 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF
+
+
+@_compiled
+def room_for_pairs(data: Any, starts: Any, ends: Any) -> Any:  # pragma: no cover - compiled
+    """Give the bytes that `pair_characters` needs at most; 0: no line has a Chinese character."""
+    room = 0
+    for row in range(len(starts)):
+        for place in range(max(starts[row], 0), ends[row]):
+            if data[place] >= 0xE3 and (data[place] & 0xC0) != 0x80 and is_han(data, place):
+                room += 3 * (ends[row] - starts[row]) + 2
+                break
+    return room
+
+
+@_compiled
+def pair_characters(data: Any, filled: int, starts: Any, ends: Any) -> Any:  # pragma: no cover - compiled
+    """Write lines with Chinese characters anew, runs of these in overlapping pairs; other lines stay.
+
+    Args:
+        data: of all lines, with room behind `filled`.
+        filled: bytes in use.
+        starts, ends: (n,), are changed; -1: no line yet.
+
+    Returns:
+        Bytes in use.
+    """
+    for row in range(len(starts)):
+        place, end = starts[row], ends[row]
+        has = False
+        for at in range(max(place, 0), end):
+            if data[at] >= 0xE3 and (data[at] & 0xC0) != 0x80 and is_han(data, at):
+                has = True
+                break
+        if not has:
+            continue
+        start = filled
+        while place < end:
+            if not (data[place] >= 0xE3 and is_han(data, place)):
+                data[filled] = data[place]
+                filled += 1
+                place += 1
+                continue
+            if filled > start and data[filled - 1] != 32:
+                data[filled] = 32
+                filled += 1
+            first = place
+            place += 4 if data[place] == 0xF0 else 3
+            alone = True
+            while place < end and data[place] >= 0xE3 and is_han(data, place):
+                if not alone:
+                    data[filled] = 32
+                    filled += 1
+                after = place + (4 if data[place] == 0xF0 else 3)
+                for at in range(first, after):
+                    data[filled] = data[at]
+                    filled += 1
+                first, place, alone = place, after, False
+            if alone:
+                for at in range(first, place):
+                    data[filled] = data[at]
+                    filled += 1
+            if place < end and data[place] != 32:
+                data[filled] = 32
+                filled += 1
+        starts[row], ends[row] = start, filled
+    return filled
+
+
+@_compiled
 def count_characters(data: Any, starts: Any, ends: Any, counts: Any) -> None:  # pragma: no cover - compiled
     """Count the code points of each line into `counts`."""
     for row in range(len(starts)):

@@ -6,7 +6,11 @@ each counts 1 + ln(times) * idf, and a line has length 1. Training is dual coord
 (Hsieh et al. 2008, algorithm 1), with the lines in an order that follows from their content: the same lines give the
 same bytes. Probabilities are the softmax of 4 times the margins, which the calibration on held-out lines corrects.
 
-The file: a line of JSON (format, labels), then the arrays idf (buckets,) float32 and weights (buckets, labels) float16.
+The model also counts the n-grams of each label's lines, which adaptation to unlabelled text begins with
+(`adaptation.py`).
+
+The file: a line of JSON (format, labels), then the arrays idf (buckets,) float32, weights (buckets, labels) float16 and
+the logarithms of 1 + counts (adaptation's buckets, labels) float16. Format 1 had no counts.
 """
 
 import json
@@ -21,7 +25,8 @@ from schemas.errors import SettingsError
 from transforms.identify import kernels
 from transforms.identify.text import Lines
 
-FORMAT = "isogloss-ngrams-1"
+FORMAT = "isogloss-ngrams-2"
+OLDER_FORMAT = "isogloss-ngrams-1"
 ENDING = ".ngrams"
 BUCKETS = 1 << 18
 SHORTEST, LONGEST = 1, 5
@@ -37,12 +42,28 @@ class LinearModel:
         labels: of the columns.
         idf: (BUCKETS,) float32.
         weights: (BUCKETS, labels) float16 or float32.
+        log_counts: (adaptation's buckets, labels) float16, logarithms of 1 + the n-grams' counts; None: not known.
     """
 
-    def __init__(self, labels: Sequence[str], idf: NDArray[np.float32], weights: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        idf: NDArray[np.float32],
+        weights: NDArray[Any],
+        log_counts: NDArray[np.float16] | None = None,
+    ) -> None:
         self.labels = tuple(labels)
         self.idf = idf
         self.weights = np.ascontiguousarray(weights, dtype=np.float32)
+        self.log_counts = log_counts
+
+    @property
+    def counts(self) -> NDArray[np.float64] | None:
+        """Counts of the training lines' n-grams, as adaptation takes them: (labels, its buckets); None: not known."""
+        if self.log_counts is None:
+            return None
+        made: NDArray[np.float64] = np.expm1(self.log_counts.astype(np.float64)).T
+        return made
 
     def scores(self, lines: Lines) -> NDArray[np.float32]:
         """Give margins times `STEEPNESS`: (n, labels); NaN for an empty line."""
@@ -53,11 +74,14 @@ class LinearModel:
 
     def save(self, path: Path) -> None:
         """Write the file."""
-        header = json.dumps({"format": FORMAT, "labels": list(self.labels)}, ensure_ascii=False).encode()
+        kind = OLDER_FORMAT if self.log_counts is None else FORMAT
+        header = json.dumps({"format": kind, "labels": list(self.labels)}, ensure_ascii=False).encode()
         with path.open("wb") as file:
             file.write(header + b"\n")
             np.save(file, self.idf, allow_pickle=False)
             np.save(file, self.weights.astype(np.float16), allow_pickle=False)
+            if self.log_counts is not None:
+                np.save(file, self.log_counts, allow_pickle=False)
 
     @classmethod
     def load(cls, path: Path) -> "LinearModel":
@@ -68,14 +92,17 @@ class LinearModel:
         """
         labels = read_labels(path)
         with path.open("rb") as file:
-            file.readline()
+            is_older = json.loads(file.readline())["format"] == OLDER_FORMAT
             try:
                 idf, weights = np.load(file, allow_pickle=False), np.load(file, allow_pickle=False)
+                counts = None if is_older else np.load(file, allow_pickle=False)
             except (ValueError, EOFError, OSError) as error:
                 raise _broken(path, str(error)) from error
         if idf.shape != (BUCKETS,) or weights.shape != (BUCKETS, len(labels)):
             raise _broken(path, f"its arrays have the shapes {idf.shape} and {weights.shape}")
-        return cls(labels, idf, weights)
+        if counts is not None and (counts.ndim != 2 or counts.shape[1] != len(labels)):
+            raise _broken(path, f"its counts have the shape {counts.shape}")
+        return cls(labels, idf, weights, counts)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -90,7 +117,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         first = file.readline(1 << 20)
     try:
         header = json.loads(first)
-        if header["format"] != FORMAT:
+        if header["format"] not in (FORMAT, OLDER_FORMAT):
             raise _broken(path, f"its format is {header['format']!r}")
         return tuple(header["labels"])
     except (ValueError, KeyError, TypeError) as error:

@@ -1,7 +1,9 @@
 """What a model reads of a text: the recipes, the same at training and at prediction.
 
 A recipe is part of a model and is named in its card (`<model>.json`). Foreign models (lid.176, GlotLID,
-OpenLID) read the text as it is, on one line: `plain`. Models trained here read `letters-1`.
+OpenLID) read the text as it is, on one line: `plain`. Models trained here read letters: linear ones `letters-1`,
+fastText ones `letters-2`, which cuts Chinese characters into overlapping pairs, since fastText's n-grams want words,
+and reads less of a long line.
 """
 
 import re
@@ -9,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +23,10 @@ from transforms.identify import kernels
 MOST_CHARACTERS = 2000
 """Characters of a text that are read: far more than a variety needs, and a line of 10 MB costs no more than a page."""
 
+MOST_LETTERS = 300
+"""Of a text that `letters-2` reads: more decide nothing."""
+
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 _ADDRESSES = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+", re.IGNORECASE)
 _APOSTROPHES = str.maketrans(dict.fromkeys("’ʼ‘`´′", "'"))
@@ -33,10 +40,10 @@ def plain(texts: Sequence[str]) -> list[str]:
     return [_BREAKS.sub(" ", text[:MOST_CHARACTERS]).strip() for text in texts]
 
 
-def letters(texts: Sequence[str]) -> list[str]:
+def letters(texts: Sequence[str], most: int = MOST_CHARACTERS) -> list[str]:
     """Give each text's letters: NFC, lower case, one apostrophe; no numbers, addresses or punctuation.
 
-    A text without letters becomes the empty text.
+    A text without letters becomes the empty text. Of each text the first `most` characters are read.
 
     Example:
         >>> letters(["L’é 25 æse, sciâ Baciccia! http://a.b"])
@@ -45,7 +52,7 @@ def letters(texts: Sequence[str]) -> list[str]:
     if not texts:
         return []
     # All at once over the whole batch: no pattern, case rule or composition crosses the line break.
-    lines = "\n".join(_BREAKS.sub(" ", text[:MOST_CHARACTERS]) for text in texts)
+    lines = "\n".join(_BREAKS.sub(" ", text[:most]) for text in texts)
     lines = unicodedata.normalize("NFC", lines).lower().translate(_APOSTROPHES)
     lines = _SPACES.sub(" ", _no_letters().sub(" ", _ADDRESSES.sub(" ", lines)))
     return [line.strip(" '-·‧") if any(map(str.isalpha, line)) else "" for line in lines.split("\n")]
@@ -69,7 +76,28 @@ def _no_letters() -> re.Pattern[str]:
     return re.compile("[" + "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in runs) + pictures + "]+")
 
 
-RECIPES: dict[str, Callable[[Sequence[str]], list[str]]] = {"plain": plain, "letters-1": letters}
+def letters_in_pairs(texts: Sequence[str]) -> list[str]:
+    """Give each text's letters, as `letters` does, with runs of Chinese characters cut into overlapping pairs.
+
+    Example:
+        >>> letters_in_pairs(["你欲去佗位？好"])
+        ["你欲 欲去 去佗 佗位 好"]
+    """
+    return [_SPACES.sub(" ", _HAN.sub(_pairs, line)).strip(" ") for line in letters(texts, MOST_LETTERS)]
+
+
+def _pairs(run: re.Match[str]) -> str:
+    characters = run[0]
+    if len(characters) == 1:
+        return f" {characters} "
+    return f" {' '.join(a + b for a, b in pairwise(characters))} "
+
+
+RECIPES: dict[str, Callable[[Sequence[str]], list[str]]] = {
+    "plain": plain,
+    "letters-1": letters,
+    "letters-2": letters_in_pairs,
+}
 
 
 def prepare_texts(texts: Sequence[str], recipe: str) -> list[str]:
@@ -146,10 +174,16 @@ def prepare_column(texts: pa.StringArray, recipe: str) -> Lines:
     first = int(offsets[0])
     out = np.empty(2 * (len(data) - first) + len(texts) + 8, dtype=np.uint8)
     starts, ends = np.empty(len(texts), dtype=np.int64), np.empty(len(texts), dtype=np.int64)
+    most = MOST_LETTERS if recipe == "letters-2" else MOST_CHARACTERS
     filled = kernels.read_lines(
-        data, offsets.astype(np.int64), _table(recipe), MOST_CHARACTERS, recipe != "plain", out, starts, ends
+        data, offsets.astype(np.int64), _table(recipe), most, recipe != "plain", out, starts, ends
     )
     slow = np.flatnonzero(starts < 0)
+    if recipe == "letters-2":
+        room = kernels.room_for_pairs(out, starts, ends)
+        if room:
+            out = np.r_[out[:filled], np.empty(room, dtype=np.uint8)]
+            filled = kernels.pair_characters(out, filled, starts, ends)
     if not len(slow):
         return Lines(out, starts, ends)
     encoded = [line.encode() for line in prepare_texts(texts.take(pa.array(slow)).to_pylist(), recipe)]

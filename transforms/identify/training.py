@@ -22,14 +22,19 @@ from schemas.identity import bucket_of, content_digest, content_id
 from schemas.variety import LABEL_PREFIX, find
 from transforms.common.backends import load_backend
 from transforms.identify import fit
+from transforms.identify.adaptation import counts_of
 from transforms.identify.calibration import calibration_error, fit_calibration, reliability
 from transforms.identify.interface import Identifier
-from transforms.identify.linear import ENDING, train_linear
+from transforms.identify.linear import ENDING, LinearModel, train_linear
+from transforms.identify.noise import varied
 from transforms.identify.settings import IdentifySettings
 from transforms.identify.text import as_column, prepare_column, prepare_texts
 
 Part = Literal["train", "dev", "test"]
 RECIPE = "letters-1"
+"""What lines are divided by, and linear models read."""
+FASTTEXT_RECIPE = "letters-2"
+"""What fastText models read: of lines that were prepared by `RECIPE` too."""
 _TRIES = 4
 
 
@@ -64,8 +69,11 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     )
     most_lines: Annotated[
         int, msgspec.Meta(ge=1, description="A class with more is cut to this many, chosen by content.")
-    ] = 8000
+    ] = 20_000
     fragments: Annotated[bool, msgspec.Meta(description="Add a piece of 1 to 6 words of every longer line.")] = True
+    variations: Annotated[
+        int, msgspec.Meta(ge=0, le=5, description="Times that every training line stands again, in another spelling.")
+    ] = 0
     quantized: Annotated[bool, msgspec.Meta(description="Compress the vectors: a twelfth of the size.")] = True
     dev_percent: Annotated[
         int, msgspec.Meta(ge=0, le=50, description="Share of the lines without a part, for development.")
@@ -163,11 +171,11 @@ def _part_of(text: str, plan: TrainingPlan) -> Part:
 
 
 def balanced(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:
-    """Cut large classes, repeat small ones, add fragments; in an order that follows from content.
+    """Cut large classes, repeat small ones, add other spellings and fragments; in an order that follows from content.
 
     Args:
         lines: ordered by content id, so that the first of a class are a fair sample.
-        plan: `least_lines`, `most_lines`, `fragments`.
+        plan: `least_lines`, `most_lines`, `variations`, `fragments`.
     """
     classes: dict[str, list[Labelled]] = defaultdict(list)
     for line in lines:
@@ -175,10 +183,18 @@ def balanced(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:
             classes[line.tag].append(line)
     chosen: list[tuple[str, Labelled]] = []
     for members in classes.values():
-        grown = [*members, *(piece for line in members for piece in _fragments(line))] if plan.fragments else members
+        grown = with_variations(members, plan)
+        if plan.fragments:
+            grown = [*grown, *(piece for line in grown for piece in _fragments(line))]
         times = min(20, max(1, -(-plan.least_lines // len(members))))
         chosen += [(content_id("turn", turn, *line[:2]), line) for turn in range(times) for line in grown]
     return [line for _, line in sorted(chosen, key=lambda entry: entry[0])]
+
+
+def with_variations(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:
+    """Give lines, and each again in other spellings (`noise.varied`), `variations` times."""
+    turned = (line._replace(text=varied(line.text, turn)) for turn in range(plan.variations) for line in lines)
+    return [*lines, *turned]
 
 
 def _fragments(line: Labelled) -> list[Labelled]:
@@ -214,35 +230,98 @@ def train_identifier(
         raise SettingsError(
             f"expected lines of two varieties at least, got {len(classes)}", cure="Give labelled lines: tag TAB text."
         )
-    with tempfile.TemporaryDirectory() as folder:
-        data = "".join(f"{LABEL_PREFIX}{line.tag} {line.text}\n" for line in balanced(divided["train"], plan)).encode(
+    is_linear = output.suffix == ENDING
+    lines = divided["train"] if is_linear else balanced(divided["train"], plan)
+    texts = [line.text for line in lines]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    rate = None
+    if is_linear:
+        written = "".join(f"{line.tag}\t{line.text}\n" for line in lines).encode("utf-8")
+        fit_linear(lines, classes, plan).save(output)
+    else:
+        texts = prepare_texts(texts, FASTTEXT_RECIPE)
+        written = "".join(f"{LABEL_PREFIX}{line.tag} {text}\n" for line, text in zip(lines, texts, strict=True)).encode(
             "utf-8"
         )
-        path = Path(folder) / "train.txt"
-        path.write_bytes(data)
-        made = Path(folder) / "model"
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if output.suffix == ENDING:
-            rate = None
-            data = "".join(f"{line.tag}\t{line.text}\n" for line in divided["train"]).encode("utf-8")
-            lines = prepare_column(as_column([line.text for line in divided["train"]]), RECIPE)
-            truth = np.array([classes.index(line.tag) for line in divided["train"]], dtype=np.int64)
-            train_linear(lines, truth, classes).save(output)
-        else:
+        with tempfile.TemporaryDirectory() as folder:
+            path, made = Path(folder) / "train.txt", Path(folder) / "model"
+            path.write_bytes(written)
             rate = _fit(path, made, plan)
             output.write_bytes(made.read_bytes())
     found: dict[str, Any] = {
-        "recipe": RECIPE,
+        "recipe": RECIPE if is_linear else FASTTEXT_RECIPE,
         "scheme": "isogloss",
         "plan": msgspec.to_builtins(plan),
         "learning_rate_used": rate,
         "labels": classes,
         "lines": {part: len(divided[part]) for part in ("train", "dev", "test")},
-        "train_digest": content_digest(data),
+        "train_digest": content_digest(written),
         "model_digest": content_digest(output.read_bytes()),
         "size_bytes": output.stat().st_size,
     }
-    return measure_model(output, divided, found)
+    if not is_linear or not divided["dev"]:
+        return measure_model(output, divided, found)
+    # Calibrated and scored on dev, a linear model then learns dev too: a tenth more lines, and calibration changes little.
+    facts = measure_model(output, {"dev": divided["dev"]}, found)
+    fit_linear([*divided["train"], *divided["dev"]], classes, plan).save(output)
+    facts["model_digest"] = content_digest(output.read_bytes())
+    facts["size_bytes"] = output.stat().st_size
+    facts["learned_dev"] = True
+    if divided["test"]:
+        facts["test"] = _scored(output, divided["test"])
+    write_facts(output, facts)
+    return facts
+
+
+def train_best(
+    divided: Mapping[Part, Sequence[Labelled]], output: str | Path, plan: TrainingPlan
+) -> tuple[Path, dict[str, Any]]:
+    """Train a linear and a fastText model and keep the one that is better on dev: by macro F1, the linear one if equal.
+
+    Args:
+        divided: as for `train_identifier`, with lines of dev.
+        output: a path without ending.
+        plan: how.
+
+    Returns:
+        Where the model is, with its ending; its facts, with the macro F1 of both on dev as `tried`.
+
+    Raises:
+        SettingsError: there is no line of dev to choose by; or as `train_identifier`.
+    """
+    if not divided["dev"]:
+        raise SettingsError(
+            "there is no development line to choose the kind of model by",
+            cure="Mark lines as dev, set dev_percent, or name the kind: -o model.ngrams or model.bin.",
+        )
+    made = {ending: Path(f"{output}{ending}") for ending in (ENDING, ".ftz" if plan.quantized else ".bin")}
+    with tempfile.TemporaryDirectory(dir=_folder(output)) as folder:
+        tried = {ending: Path(folder) / f"model{ending}" for ending in made}
+        facts = {}
+        for ending, path in tried.items():
+            facts[ending] = train_identifier(divided, path, plan)
+            path.with_suffix(".json").rename(path.with_suffix(f"{ending}.json"))
+        best = max(made, key=lambda ending: facts[ending]["dev"]["macro_f1"])
+        tried[best].replace(made[best])
+    chosen = facts[best] | {"tried": {ending: found["dev"]["macro_f1"] for ending, found in facts.items()}}
+    write_facts(made[best], chosen)
+    return made[best], chosen
+
+
+def _folder(output: str | Path) -> Path:
+    folder = Path(output).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def fit_linear(lines: Sequence[Labelled], classes: Sequence[str], plan: TrainingPlan) -> LinearModel:
+    """Fit a linear model, in an order that follows from the content of the lines."""
+    grown = sorted(with_variations(lines, plan), key=lambda line: content_id("labelled", line.tag, line.text))
+    read = prepare_column(as_column([line.text for line in grown]), RECIPE)
+    truth = np.array([classes.index(line.tag) for line in grown], dtype=np.int64)
+    model = train_linear(read, truth, classes)
+    model.log_counts = np.log1p(counts_of(read, np.eye(len(classes))[truth]).T).astype(np.float16)
+    return model
 
 
 def measure_model(output: Path, divided: Mapping[Part, Sequence[Labelled]], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,27 +337,31 @@ def measure_model(output: Path, divided: Mapping[Part, Sequence[Labelled]], fact
     """
     facts = {name: value for name, value in facts.items() if name not in ("calibration", "dev", "test")}
     write_facts(output, facts)
-    held_out: tuple[Part, ...] = ("dev", "test")
-    before = {part: _evidence(output, divided[part]) for part in held_out if divided[part]}
-    if "dev" in before:
-        known, truth, characters = before["dev"]
+    if divided.get("dev"):
+        known, truth, characters = _evidence(output, divided["dev"], is_calibrated=False)
         told = truth >= 0
         facts["calibration"] = msgspec.to_builtins(fit_calibration(known[told], truth[told], characters[told]))
         write_facts(output, facts)
-    after = {part: _evidence(output, divided[part]) for part in before}
-    for part, (probabilities, truth, _) in after.items():
-        labels = [*_identifier(output).labels, "und"]
-        answers = np.where(probabilities.any(axis=1), probabilities.argmax(axis=1), len(labels) - 1)
-        report = score_report([line.tag for line in divided[part]], [labels[label] for label in answers.tolist()])
-        for name, found in (("before", before[part][0]), ("after", probabilities)):
-            bins = reliability(found.max(axis=1), found.argmax(axis=1) == truth)
-            report[f"calibration_{name}"] = {
-                "error": round(calibration_error(bins), 4),
-                "bins": [(entry.lines, round(entry.confidence, 4), round(entry.accuracy, 4)) for entry in bins],
-            }
-        facts[part] = report
+    parts: tuple[Part, ...] = ("dev", "test")
+    facts |= {part: _scored(output, divided[part]) for part in parts if divided.get(part)}
     write_facts(output, facts)
     return facts
+
+
+def _scored(output: Path, lines: Sequence[Labelled]) -> dict[str, Any]:
+    """Score a model on lines: a report, with its calibration before and after."""
+    labels = [*_identifier(output).labels, "und"]
+    before, truth, _ = _evidence(output, lines, is_calibrated=False)
+    after, _, _ = _evidence(output, lines, is_calibrated=True)
+    answers = np.where(after.any(axis=1), after.argmax(axis=1), len(labels) - 1)
+    report = score_report([line.tag for line in lines], [labels[label] for label in answers.tolist()])
+    for name, found in (("before", before), ("after", after)):
+        bins = reliability(found.max(axis=1), found.argmax(axis=1) == truth)
+        report[f"calibration_{name}"] = {
+            "error": round(calibration_error(bins), 4),
+            "bins": [(entry.lines, round(entry.confidence, 4), round(entry.accuracy, 4)) for entry in bins],
+        }
+    return report
 
 
 def _identifier(model: str | Path) -> Identifier:
@@ -288,14 +371,17 @@ def _identifier(model: str | Path) -> Identifier:
 
 
 def _evidence(
-    model: Path, lines: Sequence[Labelled]
+    model: Path, lines: Sequence[Labelled], *, is_calibrated: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Give the model's probabilities of lines, the column of each line's label (-1: none), its characters."""
+    """Give the model's probabilities of lines, the column of each line's label (-1: none), the characters it reads."""
     identifier = _identifier(model)
+    if not is_calibrated:
+        identifier.calibration = None
     place = {label: column for column, label in enumerate(identifier.labels)}
     texts = [line.text for line in lines]
     truth = np.array([place.get(line.tag, -1) for line in lines], dtype=np.int64)
-    characters = np.array([len(text) for text in prepare_texts(texts, RECIPE)], dtype=np.int64)
+    recipe = RECIPE if model.suffix == ENDING else FASTTEXT_RECIPE
+    characters = prepare_column(as_column(texts), recipe).characters()
     return identifier.identify(as_column(texts)), truth, characters
 
 
@@ -329,7 +415,7 @@ def _fit(lines: Path, output: Path, plan: TrainingPlan) -> float:
         )
         done = subprocess.run(  # noqa: S603
             [sys.executable, str(Path(fit.__file__)), str(instructions)],
-            env=os.environ | {"MALLOC_PERTURB_": "255"},
+            env=os.environ | fit.FRESH_MEMORY,
             capture_output=True,
             text=True,
             check=False,

@@ -9,8 +9,24 @@ from apache_beam.testing.util import assert_that
 from schemas.errors import SettingsError
 from schemas.identity import content_id
 from schemas.sentence import SentenceBatch, sentence_id
-from transforms.identify import Identify, IdentifySettings, LearnFromSentences, SentenceIdentifier, adapt_to_lines
-from transforms.identify.adaptation import RECIPE, Adaptation, fit_adaptation, halves, joined_samples, sample_of
+from transforms.identify import (
+    Identify,
+    IdentifySettings,
+    LearnFromSentences,
+    SentenceIdentifier,
+    adapt_to_lines,
+    divide,
+    train_identifier,
+)
+from transforms.identify.adaptation import (
+    RECIPE,
+    Adaptation,
+    counts_of,
+    fit_adaptation,
+    folds_of,
+    joined_samples,
+    sample_of,
+)
 from transforms.identify.text import as_column, prepare_column
 
 WORDS = {
@@ -109,15 +125,58 @@ def test_a_model_that_is_sure_of_nothing_is_left_alone():
     lines, known, _ = a_run(sure=0.0)
     adaptation, report = fit_adaptation(lines, known)
     assert adaptation is None
-    assert "sure of no line" in report.why
+    assert "of fewer than 20 lines" in report.why
 
 
-def test_labelled_counts_hold_such_a_model():
-    lines, known, truth = a_run(sure=0.0)
-    taught = np.zeros((2, 1 << 17))
-    adaptation, report = fit_adaptation(lines, known, taught)
+def labelled_counts():
+    texts = [" ".join(words) for words in WORDS.values()]
+    return counts_of(prepare_column(as_column(texts), RECIPE), np.eye(2))
+
+
+def test_counts_of_labelled_lines_help():
+    lines, known, truth = a_run(lines=120, sure=0.2, right=0.65)
+    alone, _ = fit_adaptation(lines, known)
+    helped, report = fit_adaptation(lines, known, labelled_counts())
     assert report.is_used
-    assert (adaptation.apply(lines, known).argmax(axis=1) == truth).mean() > 0.75
+    right = (helped.apply(lines, known).argmax(axis=1) == truth).mean()
+    assert right >= 0.95
+    assert alone is None or right >= (alone.apply(lines, known).argmax(axis=1) == truth).mean()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03])
+def test_a_text_of_one_variety_stays_what_it_is(share):
+    lines, known, truth = a_run(lines=600, right=0.8)
+    kept = (truth == 0) | (np.random.default_rng(7).random(600) < share)
+    text = type(lines)(lines.data, lines.starts[kept], lines.ends[kept])
+    adaptation, _ = fit_adaptation(text, known[kept], labelled_counts())
+    adapted = known[kept] if adaptation is None else adaptation.apply(text, known[kept])
+    assert (adapted.argmax(axis=1) == truth[kept]).mean() >= (known[kept].argmax(axis=1) == truth[kept]).mean()
+
+
+def test_foreign_lines_in_the_text_do_no_harm():
+    lines, known, truth = a_run()
+    foreign = [
+        f"wir sehen {['das', 'der', 'die', 'den', 'dem', 'des'][n % 6]} haus nummer {'abcdefgh'[n % 8]}"
+        for n in range(80)
+    ]
+    texts = [*lines.texts(), *foreign]
+    everything = np.concatenate([known, np.tile(np.array([[0.55, 0.45]], np.float32), (80, 1))])
+    mixed = prepare_column(as_column(texts), RECIPE)
+    adaptation, _ = fit_adaptation(mixed, everything, labelled_counts())
+    adapted = everything if adaptation is None else adaptation.apply(mixed, everything)
+    assert (adapted.argmax(axis=1)[:400] == truth).mean() >= (known.argmax(axis=1) == truth).mean()
+
+
+def test_a_linear_model_brings_its_counts(labelled, plan, tmp_path):
+    path = tmp_path / "small.ngrams"
+    train_identifier(divide(labelled, plan), path, plan)
+    identifier = SentenceIdentifier(IdentifySettings(model=str(path)), ("it", "lij"))
+    counts = identifier._labelled_counts()
+    assert counts.shape[0] == 2
+    lines = [line.text for line in labelled if line.tag == "lij"]
+    whole = counts_of(prepare_column(as_column(lines), RECIPE), np.ones((len(lines), 1)))[0]
+    assert counts[1].sum() <= whole.sum()
+    assert set(np.flatnonzero(counts[1] > 0.5)) <= set(np.flatnonzero(whole))
 
 
 def test_mass_stays_and_no_evidence_stays_none():
@@ -149,9 +208,9 @@ def test_texts_that_are_read_alike_stand_once_in_a_sample():
     assert len(sample_of(as_column(["O gatto!", "o gatto", "o gatto 5"]))) == 1
 
 
-def test_halves_are_about_even():
+def test_folds_are_about_even():
     lines, _, _ = a_run()
-    assert 0.4 < halves(lines).mean() < 0.6
+    assert np.bincount(folds_of(lines, 4)).min() > 0.15 * len(lines)
 
 
 LINES = {

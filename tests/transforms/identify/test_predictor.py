@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
+from transforms.identify.fit import FRESH_MEMORY
 from transforms.identify.model_file import read_model
 from transforms.identify.predictor import Predictor
 from transforms.identify.text import as_column, prepare_column
 
-FRESH = os.environ | {"MALLOC_PERTURB_": "255"}
+FRESH = os.environ | FRESH_MEMORY
 """See transforms/identify/fit.py."""
 EPSILON = 1e-5
 """What fastText adds to every probability for the sake of its logarithms."""

@@ -1,7 +1,7 @@
 """What a model reads of a text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
@@ -29,12 +29,31 @@ def test_letters(text, read):
     assert prepare_texts([text], "letters-1") == [read]
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("你欲去佗位？好", "你欲 欲去 去佗 佗位 好"),
+        ("去Taipei食𠀀飯", "去 taipei 食𠀀 𠀀飯"),
+        ("東京へ行く", "東京 へ 行 く"),
+        ("O gatto", "o gatto"),
+    ],
+)
+def test_letters_in_pairs(text, read):
+    assert prepare_texts([text], "letters-2") == [read]
+    assert prepare_texts([read], "letters-2") == [read]
+
+
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_letters_of_a_batch_are_those_of_each_text(texts):
     assert prepare_texts(texts, "letters-1") == [prepare_texts([text], "letters-1")[0] for text in texts]
 
 
-@given(st.lists(st.text(max_size=30), max_size=8), st.sampled_from(["plain", "letters-1"]))
+RECIPES = st.sampled_from(["plain", "letters-1", "letters-2"])
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=30), max_size=8), RECIPES)
 def test_every_text_becomes_one_line(texts, recipe):
     lines = prepare_texts(texts, recipe)
     assert len(lines) == len(texts)
@@ -53,7 +72,8 @@ AWKWARD = st.one_of(
 )
 
 
-@given(st.lists(AWKWARD, max_size=8), st.sampled_from(["plain", "letters-1"]))
+@settings(deadline=None)  # the first call makes the table of code points and may compile
+@given(st.lists(AWKWARD, max_size=8), RECIPES)
 def test_a_column_is_prepared_as_its_texts(texts, recipe):
     assert prepare_column(as_column(texts), recipe).texts() == prepare_texts(texts, recipe)
 

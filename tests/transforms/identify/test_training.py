@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import SettingsError
 from transforms.identify import Labelled, TrainingPlan, divide, identify_lines, read_labelled, train_identifier
-from transforms.identify.training import balanced, class_scores, score_report
+from transforms.identify.training import balanced, class_scores, score_report, train_best
 
 
 def test_a_model_learns_its_lines(small_model):
@@ -21,6 +21,41 @@ def test_training_gives_the_same_bytes_in_any_order(labelled, plan, small_model,
     again = tmp_path / "again.bin"
     train_identifier(divide(labelled[::-1], plan), again, plan)
     assert again.read_bytes() == small_model.read_bytes()
+
+
+def test_without_an_ending_the_better_kind_is_kept(labelled, plan, tmp_path):
+    found, facts = train_best(divide(labelled, plan), tmp_path / "models" / "model", plan)
+    assert facts["tried"][found.suffix] == max(facts["tried"].values())
+    assert sorted(path.name for path in found.parent.iterdir()) == sorted([found.name, "model.json"])
+    (answer,) = identify_lines(["lis fantatis a van a scuele"], model=str(found))
+    assert answer.tag == "fur"
+
+
+def test_without_lines_to_choose_by_no_kind_is_chosen(labelled, plan, tmp_path):
+    with pytest.raises(SettingsError, match="no development line"):
+        train_best(divide(labelled, plan) | {"dev": []}, tmp_path / "model", plan)
+
+
+def test_other_spellings_stand_beside_the_lines():
+    line = Labelled("lij", "o gatto o l'é in sciô teito")
+    made = balanced([line], TrainingPlan(least_lines=0, fragments=False, variations=3))
+    assert len(made) == 4
+    assert line in made
+    assert len({entry.text for entry in made}) > 1
+
+
+def test_a_linear_model_learns_dev_after_it_was_calibrated(labelled, plan, tmp_path):
+    facts = train_identifier(divide(labelled, plan), tmp_path / "m.ngrams", plan)
+    assert facts["learned_dev"]
+    assert facts["calibration"]["lines"] == facts["dev"]["lines"]
+
+
+def test_a_very_long_line_is_read_in_part(labelled, plan, tmp_path):
+    path = tmp_path / "lines.tsv"
+    path.write_text("it\t" + "gatto nero " * 100_000 + "\nlij\tO gatto\n", encoding="utf-8")
+    (long, _) = read_labelled(path)
+    divided = divide([long], plan)
+    assert max(len(line.text) for lines in divided.values() for line in lines) <= 2000
 
 
 def test_a_line_stands_in_one_part_only(labelled, plan):

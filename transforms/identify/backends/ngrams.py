@@ -29,12 +29,16 @@ class NgramIdentifier:
 
     Raises:
         SettingsError: no such file, or a broken one.
+
+    Attributes:
+        counts: n-gram counts of the labelled lines (labels, buckets), which adaptation begins with; None: not kept.
     """
 
     def __init__(self, model: str, scheme: str | None = None) -> None:
         path = model_path(model)
         self._model = LinearModel.load(path)
         self.labels = self._model.labels
+        self.counts = self._model.counts
         self.scheme = scheme or "isogloss"
         card = path.with_suffix(".json")
         known = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
