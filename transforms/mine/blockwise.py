@@ -30,6 +30,7 @@ from transforms.common.blocks import (
     read_sparse,
     write_sparse,
 )
+from transforms.mine.approximate import likely_neighbours
 from transforms.mine.documents import number_documents
 from transforms.mine.fusion import Space, block_cosines, mine_fused
 from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
@@ -37,7 +38,7 @@ from transforms.mine.mining import Mined, better, mine_neighbours
 from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, merge, nearest_both_ways, no_neighbours
 from transforms.mine.precision import LEAST_SURE
 from transforms.mine.retrieval import DIRECTIONS, Candidates
-from transforms.mine.settings import MineSettings
+from transforms.mine.settings import MineSettings, SearchName
 
 PairOfVarieties = tuple[str, str]
 
@@ -49,6 +50,9 @@ SOURCE, TARGET = "source", "target"
 _ROW_BITS = 32
 _LEAST_SQUARES = 16
 _LARGEST_SIDE = 8
+_CHUNK_BLOCKS = 4
+EXACT_COMPARISONS = 50_000_000_000
+"""More than these are searched approximately, unless the settings say otherwise."""
 _COPIED = (
     "document_id",
     "variety",
@@ -69,11 +73,14 @@ class Square:
     Attributes:
         name: `source>target`.
         sources, targets: blocks; one of the two may be empty, when the variety has no sentences.
+        asking: empty where both sides are searched, exactly; source or target where neighbours of that side alone are
+            searched, approximately, among all blocks of the other.
     """
 
     name: str
     sources: tuple[VectorBlock, ...]
     targets: tuple[VectorBlock, ...]
+    asking: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,15 +167,19 @@ class Half:
         return f"{self.name}|{self.chunk:09d}"
 
 
-def plan_squares(blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties]) -> Iterator[Square]:
+def plan_squares(
+    blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties], search: SearchName = "auto"
+) -> Iterator[Square]:
     """Cut the grid of every pair of varieties into squares, in the space of each encoder.
 
     A square has one block a side while a side has at most 16 blocks, and up to 8 beyond, so that
-    there is work for many workers and little to merge. The cut changes no result.
+    there is work for many workers and little to merge. The cut changes no result. Where the search is
+    approximate, a work item is up to 8 blocks of one side and all blocks of the other.
 
     Args:
         blocks: of all varieties, in any order.
         pairs: pairs of varieties, (source, target).
+        search: as in the settings.
     """
     of_variety: dict[tuple[str, str], list[VectorBlock]] = {}
     for block in sorted(blocks, key=lambda block: (block.variety, block.number)):
@@ -178,10 +189,22 @@ def plan_squares(blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties]
             sources, targets = of_variety.get((space, source), []), of_variety.get((space, target), [])
             largest = max(len(sources), len(targets))
             side = min(_LARGEST_SIDE, max(1, -(-largest // _LEAST_SQUARES)))
+            if sources and targets and _is_approximate(sources, targets, search):
+                for some in _groups(sources, side):
+                    yield Square(f"{source}>{target}", some, tuple(targets), SOURCE)
+                for some in _groups(targets, side):
+                    yield Square(f"{source}>{target}", tuple(sources), some, TARGET)
+                continue
             for some_sources in _groups(sources, side):
                 for some_targets in _groups(targets, side):
                     if some_sources or some_targets:
                         yield Square(f"{source}>{target}", some_sources, some_targets)
+
+
+def _is_approximate(sources: Sequence[VectorBlock], targets: Sequence[VectorBlock], search: SearchName) -> bool:
+    if search != "auto":
+        return search == "approximate"
+    return sum(block.rows for block in sources) * sum(block.rows for block in targets) > EXACT_COMPARISONS
 
 
 def space_of(block: VectorBlock) -> str:
@@ -197,14 +220,22 @@ def _groups(blocks: Sequence[VectorBlock], size: int) -> list[tuple[VectorBlock,
     return [tuple(blocks[start : start + size]) for start in range(0, len(blocks), size)] or [()]
 
 
-def search_square(square: Square, k: int) -> Iterator[BlockNeighbours]:
+def search_square(square: Square, k: int, device: str = "cpu") -> Iterator[BlockNeighbours]:
     """Search every source block of a square against every target block.
 
-    Memory: the vectors of two blocks, the neighbours of all.
+    Memory: the vectors of two blocks, the neighbours of all; of an approximate search those of 12 blocks.
+
+    Args:
+        square: the blocks.
+        k: neighbours wanted.
+        device: where dense vectors are multiplied.
 
     Raises:
         ValueError: the two sides' vectors do not fit each other, or hold what is no number.
     """
+    if square.asking:
+        yield from _search_approximately(square, k, device)
+        return
     backward = [no_neighbours(block.rows, k) for block in square.targets]
     for source in square.sources:
         forward = no_neighbours(source.rows, k)
@@ -212,7 +243,7 @@ def search_square(square: Square, k: int) -> Iterator[BlockNeighbours]:
         for place, target in enumerate(square.targets):
             try:
                 known = (forward.cosines[:, -1], backward[place].cosines[:, -1])
-                found = nearest_both_ways(source_vectors, read_vectors(target), k, known)
+                found = nearest_both_ways(source_vectors, read_vectors(target), k, known, device)
             except ValueError as error:
                 raise ValueError(f"{square.name}: {source.vectors} and {target.vectors}: {error}") from error
             forward = merge(forward, found.forward.shifted(target.number << _ROW_BITS))
@@ -220,6 +251,37 @@ def search_square(square: Square, k: int) -> Iterator[BlockNeighbours]:
         yield BlockNeighbours(square.name, SOURCE, source, forward)
     for target, neighbours in zip(square.targets, backward, strict=True):
         yield BlockNeighbours(square.name, TARGET, target, neighbours)
+
+
+def _search_approximately(square: Square, k: int, device: str) -> Iterator[BlockNeighbours]:
+    """Search the neighbours of one side of a square."""
+    own, others = (square.sources, square.targets) if square.asking == SOURCE else (square.targets, square.sources)
+    chunks = [partial(_stacked, some) for some in _groups(others, _CHUNK_BLOCKS)]
+    try:
+        found = likely_neighbours(_stacked(own), chunks, k, device)
+    except ValueError as error:
+        raise ValueError(f"{square.name}: {own[0].vectors} and what it is compared with: {error}") from error
+    starts = np.concatenate([[0], np.cumsum([block.rows for block in others])]).astype(np.int64)
+    places = np.searchsorted(starts, found.indices, side="right") - 1
+    numbers = np.array([block.number for block in others], dtype=np.int64)
+    packed = np.where(
+        found.indices == MISSING, MISSING, (numbers[places] << _ROW_BITS) + found.indices - starts[places]
+    )
+    start = 0
+    for block in own:
+        rows = slice(start, start + block.rows)
+        yield BlockNeighbours(square.name, square.asking, block, Neighbours(packed[rows], found.cosines[rows]))
+        start += block.rows
+
+
+def _stacked(blocks: Sequence[VectorBlock]) -> Vectors:
+    """Read the vectors of blocks, one below the other."""
+    parts = [read_vectors(block) for block in blocks]
+    if len(parts) == 1:
+        return parts[0]
+    if blocks[0].kind == SPARSE:
+        return sparse.csr_array(sparse.vstack(parts, format="csr"))
+    return np.concatenate(parts)
 
 
 def read_vectors(block: VectorBlock) -> Vectors:

@@ -55,36 +55,64 @@ def any_above(values: Any, row_limit: Any, limits: Any) -> bool:
 
 
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def scan_tile(
-    tile: Any, sources: Any, targets: Any, source_start: int, target_start: int, slack: Any,
-    source_indices: Any, source_cosines: Any, target_indices: Any, target_cosines: Any,
-) -> None:  # fmt: skip
-    """Enter what is good enough for its row or for its column.
+def any_over(values: Any, limit: Any) -> bool:
+    """Is a value more than a limit? As `any_above`, without limits of columns."""
+    hits = 0
+    for place in range(values.shape[0]):
+        hits += values[place] > limit
+    return hits > 0
 
-    Sources come rising for a target and targets rising for a source, so `>` against the k-th best leaves
-    the smaller index in place where cosines are equal. Limits are the k-th best less the slack of the screen.
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def scan_rows(
+    tile: Any, sources: Any, targets: Any, source_start: int, target_start: int, slack: Any, first: int, behind: int,
+    indices: Any, cosines: Any,
+) -> None:  # fmt: skip
+    """Enter what is good enough for the rows `first` to `behind` of a tile: the sources' neighbours.
+
+    Targets come rising, so `>` against the k-th best leaves the smaller index in place where cosines are equal.
+    The limit is the k-th best less the slack of the screen.
     """
-    last = source_indices.shape[1] - 1
-    rows, columns = tile.shape
-    limits = target_cosines[target_start : target_start + columns, last] - slack
-    for row in range(rows):
+    last = indices.shape[1] - 1
+    columns = tile.shape[1]
+    for row in range(first, behind):
         source = source_start + row
-        row_limit = source_cosines[source, last] - slack
+        limit = cosines[source, last] - slack
         values = tile[row]
         for start in range(0, columns, STEP):
             stop = min(start + STEP, columns)
-            if not any_above(values[start:stop], row_limit, limits[start:stop]):
+            if not any_over(values[start:stop], limit):
                 continue
             for column in range(start, stop):
-                if values[column] > min(row_limit, limits[column]):
-                    target = target_start + column
+                if values[column] > limit:
+                    cosine = cosine_of(sources[source], targets[target_start + column])
+                    if cosine > cosines[source, last]:
+                        insert(indices, cosines, source, target_start + column, cosine)
+                        limit = cosines[source, last] - slack
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def scan_columns(
+    tile: Any, sources: Any, targets: Any, source_start: int, target_start: int, slack: Any, first: int, behind: int,
+    indices: Any, cosines: Any,
+) -> None:  # fmt: skip
+    """Enter what is good enough for the columns `first` to `behind` of a tile: the targets' neighbours."""
+    last = indices.shape[1] - 1
+    limits = cosines[target_start : target_start + tile.shape[1], last] - slack
+    for row in range(tile.shape[0]):
+        source = source_start + row
+        values = tile[row]
+        for start in range(first, behind, STEP):
+            stop = min(start + STEP, behind)
+            if not any_above(values[start:stop], np.float32(np.inf), limits[start:stop]):
+                continue
+            for column in range(start, stop):
+                target = target_start + column
+                if values[column] > limits[column]:
                     cosine = cosine_of(sources[source], targets[target])
-                    if cosine > source_cosines[source, last]:
-                        insert(source_indices, source_cosines, source, target, cosine)
-                        row_limit = source_cosines[source, last] - slack
-                    if cosine > target_cosines[target, last]:
-                        insert(target_indices, target_cosines, target, source, cosine)
-                        limits[column] = target_cosines[target, last] - slack
+                    if cosine > cosines[target, last]:
+                        insert(indices, cosines, target, source, cosine)
+                        limits[column] = cosines[target, last] - slack
 
 
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
@@ -228,3 +256,125 @@ def scan_bounds(
         if is_spread:
             for place in range(begin, end):
                 spread[source_features[place]] = 0
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def enter(indices: Any, cosines: Any, row: int, index: int, cosine: Any) -> None:
+    """Enter a neighbour that comes in any order, if it is good enough: nearest first, then by index."""
+    place = indices.shape[1] - 1
+    if cosine < cosines[row, place] or (cosine == cosines[row, place] and index > indices[row, place]):
+        return
+    while place > 0 and (
+        cosine > cosines[row, place - 1] or (cosine == cosines[row, place - 1] and index < indices[row, place - 1])
+    ):
+        indices[row, place] = indices[row, place - 1]
+        cosines[row, place] = cosines[row, place - 1]
+        place -= 1
+    indices[row, place] = index
+    cosines[row, place] = cosine
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def seek_candidates(
+    starts: Any, features: Any, values: Any, last_classes: Any, classes: Any,
+    feature_starts: Any, posting_rows: Any, posting_values: Any, rows: int, offset: int, likely: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Keep the rows of a chunk that share most of each row's rare features.
+
+    Args:
+        starts, features, values: the rows that ask, CSR.
+        last_classes: (n,) the last class of features that each may use.
+        classes: (dimension,) class of each feature.
+        feature_starts, posting_rows, posting_values: postings of the chunk's features that may be used.
+        rows: number of rows in the chunk.
+        offset: number of the chunk's first row.
+        likely, sums: (n, candidates) numbers of rows and what they share, falling; written.
+    """
+    found = np.zeros(rows, dtype=np.float32)
+    touched = np.empty(rows, dtype=np.int32)
+    last = likely.shape[1] - 1
+    for row in range(starts.shape[0] - 1):
+        count = 0
+        for place in range(starts[row], starts[row + 1]):
+            feature, weight = features[place], values[place]
+            if classes[feature] > last_classes[row]:
+                continue
+            for posting in range(feature_starts[feature], feature_starts[feature + 1]):
+                other = posting_rows[posting]
+                before = found[other]
+                after = before + weight * posting_values[posting]
+                if before == 0 and after > 0:
+                    touched[count] = other
+                    count += 1
+                found[other] = after
+        least = sums[row, last]
+        for number in range(count):
+            other = touched[number]
+            value = found[other]
+            found[other] = 0
+            if value < least:
+                continue
+            number_there, place = offset + other, last
+            while place >= 0 and (
+                value > sums[row, place] or (value == sums[row, place] and number_there < likely[row, place])
+            ):
+                if place < last:
+                    likely[row, place + 1], sums[row, place + 1] = likely[row, place], sums[row, place]
+                likely[row, place], sums[row, place] = number_there, value
+                place -= 1
+            least = sums[row, last]
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def choose_classes(starts: Any, features: Any, lengths: Any, classes: Any, budget: int, last_classes: Any) -> None:
+    """Say up to which class each row may use features: while their postings are at most the budget, or the first of all."""
+    costs = np.empty(64, dtype=np.int64)
+    for row in range(starts.shape[0] - 1):
+        costs[:] = 0
+        for place in range(starts[row], starts[row + 1]):
+            costs[classes[features[place]]] += lengths[features[place]]
+        chosen, cost = 0, costs[0]
+        while chosen < 63 and (cost == 0 or cost + costs[chosen + 1] <= budget):
+            chosen += 1
+            cost += costs[chosen]
+        last_classes[row] = chosen
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def enter_candidates(
+    starts: Any, features: Any, values: Any, other_starts: Any, other_features: Any, other_values: Any,
+    dimension: int, offset: int, likely: Any, indices: Any, cosines: Any,
+) -> None:  # fmt: skip
+    """Compute the cosines of the candidates that stand in a chunk and enter them."""
+    spread = np.zeros(dimension, dtype=np.float32)
+    rows = other_starts.shape[0] - 1
+    for row in range(starts.shape[0] - 1):
+        begin, end = starts[row], starts[row + 1]
+        is_spread = False
+        for candidate in likely[row]:
+            if candidate < offset or candidate >= offset + rows:
+                continue
+            if not is_spread:
+                for place in range(begin, end):
+                    spread[features[place]] = values[place]
+                is_spread = True
+            first, behind = other_starts[candidate - offset], other_starts[candidate - offset + 1]
+            cosine = sparse_cosine(spread, other_features[first:behind], other_values[first:behind])
+            if cosine > 0:  # sentences that share no feature are no neighbours
+                enter(indices, cosines, row, candidate, cosine)
+        if is_spread:
+            for place in range(begin, end):
+                spread[features[place]] = 0
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def enter_pairs(
+    sources: Any, targets: Any, rows: Any, columns: Any,
+    source_indices: Any, source_cosines: Any, target_indices: Any, target_cosines: Any,
+) -> None:  # fmt: skip
+    """Compute the cosines of dense pairs, each of which comes once, and enter them on both sides."""
+    for pair in range(rows.shape[0]):
+        source, target = rows[pair], columns[pair]
+        cosine = cosine_of(sources[source], targets[target])
+        enter(source_indices, source_cosines, source, target, cosine)
+        enter(target_indices, target_cosines, target, source, cosine)

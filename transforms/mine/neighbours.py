@@ -11,19 +11,24 @@ of the k best is computed again, summed in a fixed order in float64 and rounded 
 cosines are compared and kept. They do not depend on BLAS, its threads or the machine. Sparse cosines are summed in
 float32 in the order of the features; a large sparse search is screened too (`screened`).
 
-Cost: dense, 2 * n * m * dimension operations at the rate of BLAS, one vectorized scan of each tile for both
-directions, and about 2 * k * log(n / k) cosines a vector computed again (more where many vectors are equal:
+Cost: dense, 2 * n * m * dimension operations at the rate of BLAS, a vectorized scan of each tile in either
+direction, and about 2 * k * log(n / k) cosines a vector computed again (more where many vectors are equal:
 remove duplicates first); sparse, one addition for every rare feature that two sentences share. Memory: the two
 blocks, their neighbours, and one tile (16 MiB), or for sparse the inverted index of some targets.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from transforms.mine.kernels import scan_sparse, scan_tile
+from transforms.common.backends import load_backend
+from transforms.mine.kernels import scan_columns, scan_rows, scan_sparse
 from transforms.mine.screened import search_screened
 
 MISSING = -1
@@ -94,7 +99,11 @@ def merge(first: Neighbours, second: Neighbours) -> Neighbours:
 
 
 def nearest_both_ways(
-    sources: Vectors, targets: Vectors, k: int, floors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    sources: Vectors,
+    targets: Vectors,
+    k: int,
+    floors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    device: str = "cpu",
 ) -> BothWays:
     """Find the k nearest targets of every source and the k nearest sources of every target.
 
@@ -104,9 +113,32 @@ def nearest_both_ways(
         k: neighbours wanted, 1 or more. Where a side has fewer, the rest is MISSING.
         floors: (n,) and (m,) cosines below which a neighbour is of no interest, such as the k-th best of an earlier
             search that this one is merged with. Such neighbours may be left out, which makes the search faster.
+        device: where dense vectors are multiplied: cpu by numpy; cuda, or torch:<another device>, by torch. Same bits.
 
     Raises:
         ValueError: the sides do not fit each other, or a value is not finite.
+        SettingsError: another device, and torch or the device is not there.
+    """
+    check_sides(sources, targets)
+    state = _State(sources.shape[0], targets.shape[0], k)
+    if state.is_empty:
+        return state.both_ways()
+    if sparse.issparse(sources):
+        _sparse_product(sources, targets, state, floors)
+    elif device == "cpu":
+        _dense_product(sources, targets, state)
+    else:
+        sources, targets = np.ascontiguousarray(sources), np.ascontiguousarray(targets)
+        search = load_backend("mine", "torch")
+        search(sources, targets, state.lists, _rounding_error(sources, targets), device.removeprefix("torch:"))
+    return state.both_ways()
+
+
+def check_sides(sources: Vectors, targets: Vectors) -> None:
+    """Refuse sides that are no matrices of vectors, or do not fit each other.
+
+    Raises:
+        ValueError: says what was expected.
     """
     check_vectors(sources, "source")
     check_vectors(targets, "target")
@@ -117,14 +149,6 @@ def nearest_both_ways(
         )
     if sparse.issparse(sources) != sparse.issparse(targets):
         raise ValueError("one side is dense and the other sparse: embed both sides with the same encoder")
-    state = _State(sources.shape[0], targets.shape[0], k)
-    if state.is_empty:
-        return state.both_ways()
-    if sparse.issparse(sources):
-        _sparse_product(sources, targets, state, floors)
-    else:
-        _dense_product(sources, targets, state)
-    return state.both_ways()
 
 
 def check_vectors(vectors: Vectors, side: str) -> None:
@@ -173,20 +197,43 @@ class _State:
 
 
 def _dense_product(sources: NDArray[np.float32], targets: NDArray[np.float32], state: _State) -> None:
-    """Multiply tile by tile; scan each tile once for both directions."""
+    """Multiply tile by tile; scan each tile for both directions, in as many threads as BLAS multiplies in."""
     sources, targets = np.ascontiguousarray(sources), np.ascontiguousarray(targets)
     slack = np.float32(_rounding_error(sources, targets))
     tile = np.empty(min(TILE_SOURCES, len(sources)) * min(TILE_TARGETS, len(targets)), dtype=np.float32)
-    for target_start in range(0, len(targets), TILE_TARGETS):
-        target_tile = targets[target_start : target_start + TILE_TARGETS]
-        for source_start in range(0, len(sources), TILE_SOURCES):
-            source_tile = sources[source_start : source_start + TILE_SOURCES]
-            product = tile[: len(source_tile) * len(target_tile)].reshape(len(source_tile), len(target_tile))
-            np.matmul(source_tile, target_tile.T, out=product)
-            scan_tile(
-                product, sources, targets, source_start, target_start, slack,
-                state.source_indices, state.source_cosines, state.target_indices, state.target_cosines,
-            )  # fmt: skip
+    source_lists, target_lists = state.lists[:2], state.lists[2:]
+    with ThreadPoolExecutor(_threads()) as pool:
+        for target_start in range(0, len(targets), TILE_TARGETS):
+            target_tile = targets[target_start : target_start + TILE_TARGETS]
+            for source_start in range(0, len(sources), TILE_SOURCES):
+                source_tile = sources[source_start : source_start + TILE_SOURCES]
+                product = tile[: len(source_tile) * len(target_tile)].reshape(len(source_tile), len(target_tile))
+                np.matmul(source_tile, target_tile.T, out=product)
+                given: tuple[Any, ...] = (product, sources, targets, source_start, target_start, slack)
+                scans = [
+                    pool.submit(partial(scan, *given, first, behind, *lists))
+                    for scan, length, lists in (
+                        (scan_rows, len(source_tile), source_lists),
+                        (scan_columns, len(target_tile), target_lists),
+                    )
+                    for first, behind in _parts(length)
+                ]
+                for done in scans:
+                    done.result()
+
+
+def _threads() -> int:
+    """Give the number of threads that BLAS is allowed."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        if os.environ.get(name, "").isdigit():
+            return max(1, int(os.environ[name]))
+    return os.cpu_count() or 1
+
+
+def _parts(length: int) -> list[tuple[int, int]]:
+    """Cut a length into one part a thread; no list of the best is written by two."""
+    edges = np.linspace(0, length, _threads() + 1).astype(int).tolist()
+    return list(pairwise(edges))
 
 
 def _rounding_error(sources: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
@@ -202,7 +249,7 @@ def _sparse_product(
     sources: Any, targets: Any, state: _State, floors: tuple[NDArray[np.float32], NDArray[np.float32]] | None
 ) -> None:
     """Screen a large search; walk the sources of a small one past the inverted index of some targets at a time."""
-    sources, targets = _in_feature_order(sources), _in_feature_order(targets)
+    sources, targets = in_feature_order(sources), in_feature_order(targets)
     if sources.shape[0] * targets.shape[0] >= SCREENED_PAIRS:
         given = floors or (np.zeros(sources.shape[0], np.float32), np.zeros(targets.shape[0], np.float32))
         least = (np.maximum(given[0], np.float32(0)), np.maximum(given[1], np.float32(0)))
@@ -216,7 +263,7 @@ def _sparse_product(
         )  # fmt: skip
 
 
-def _in_feature_order(vectors: Any) -> Any:
+def in_feature_order(vectors: Any) -> Any:
     """Give the CSR array with the features of every row rising and none twice; the argument is left alone."""
     if vectors.has_canonical_format:
         return vectors

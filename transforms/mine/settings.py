@@ -9,6 +9,7 @@ from schemas.errors import SettingsError
 from transforms.common.models import model_setting
 
 MarginName = Literal["ratio", "distance", "absolute"]
+SearchName = Literal["auto", "exact", "approximate"]
 RetrievalName = Literal["forward", "backward", "intersect", "union", "max"]
 
 DEFAULT_THRESHOLDS = {
@@ -102,6 +103,16 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         bool,
         msgspec.Meta(description="Learn words from sure pairs and mine again where that finds more (ngram only)."),
     ] = True
+    search: Annotated[
+        SearchName,
+        msgspec.Meta(
+            description="auto: exact, but approximate for a pair of varieties with more than 50 billion comparisons (some "
+            "220,000 sentences a side)."
+        ),
+    ] = "auto"
+    device: Annotated[
+        Literal["cpu", "cuda"], msgspec.Meta(description="Where dense vectors are compared; the results are the same.")
+    ] = "cpu"
     weights: Annotated[
         dict[str, Annotated[float, msgspec.Meta(ge=0)]],
         msgspec.Meta(

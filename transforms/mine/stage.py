@@ -21,7 +21,10 @@ block is read once more for the texts of its sentences. Vectors never pass a shu
 sure pairs of the first teach it at one place, every block's vectors are written anew below the vectors' folder, and
 the grid is searched again; all is decided once both passes are there.
 
-Cost: the search, n * m. Through the shuffle go 12 * k bytes a sentence and square, and the texts of the kept
+From a size on (`mine.search`) the search is approximate: a work item then is some blocks of one side, which look for
+neighbours among all of the other (`approximate`). It writes the same tables.
+
+Cost: the search, n * m, or n + m where it is approximate. Through the shuffle go 12 * k bytes a sentence and square, and the texts of the kept
 pairs once. Memory: two blocks of vectors and the neighbours of a square's blocks for the search;
 2 * 12 * k bytes a sentence for the retrieval of one pair of varieties (k = 4, 10 million and 10 million
 sentences: 2 GB).
@@ -66,7 +69,7 @@ from transforms.mine.blockwise import (
 from transforms.mine.documents import Name, correspondences, names_of
 from transforms.mine.groups import Edge, find_groups
 from transforms.mine.select import SELECT, SelectSentences
-from transforms.mine.settings import DocumentSettings, GroupSettings, MineSettings
+from transforms.mine.settings import DocumentSettings, GroupSettings, MineSettings, SearchName
 
 MINE = "mine"
 
@@ -186,11 +189,12 @@ class Mine(beam.PTransform):  # type: ignore[misc]
             blocks
             | "One plan" >> beam.Map(_at_one_place).with_output_types(tuple[int, VectorBlock])
             | "Gather blocks" >> beam.GroupByKey()
-            | "Plan squares" >> beam.FlatMap(_plan, pairs=self.pairs).with_output_types(Square)
+            | "Plan squares"
+            >> beam.FlatMap(_plan, pairs=self.pairs, search=self.settings.search).with_output_types(Square)
             | "Spread squares" >> beam.Reshuffle()
         )
         known = () if self.known is None else beam.pvalue.AsList(self.known)
-        found = squares | "Search and merge" >> _Neighbourhoods(k=self.settings.k)
+        found = squares | "Search and merge" >> _Neighbourhoods(settings=self.settings)
         passes = {"first": found}
         if self.settings.second_pass:
             passes["second"] = self._second_pass(blocks, found, known)
@@ -231,9 +235,9 @@ class Mine(beam.PTransform):  # type: ignore[misc]
                 tuple[str, VectorBlock]
             )
             | "Gather fused blocks" >> beam.GroupByKey()
-            | "Plan second squares" >> beam.FlatMap(_plan_again).with_output_types(Square)
+            | "Plan second squares" >> beam.FlatMap(_plan_again, search=self.settings.search).with_output_types(Square)
             | "Spread second squares" >> beam.Reshuffle()
-            | "Search and merge again" >> _Neighbourhoods(k=self.settings.k)
+            | "Search and merge again" >> _Neighbourhoods(settings=self.settings)
         )
 
 
@@ -241,12 +245,15 @@ class Mine(beam.PTransform):  # type: ignore[misc]
 class _Neighbourhoods(beam.PTransform):  # type: ignore[misc]
     """Search squares; merge what they found of each block. One neighbour more than the margin looks at."""
 
-    k: int
+    settings: MineSettings
 
     def expand(self, squares: beam.PCollection[Square]) -> beam.PCollection:
         return (
             squares
-            | "Search" >> beam.ParDo(_Search(self.k + 1)).with_output_types(tuple[str, BlockNeighbours])
+            | "Search"
+            >> beam.ParDo(_Search(self.settings.k + 1, self.settings.device)).with_output_types(
+                tuple[str, BlockNeighbours]
+            )
             | "Merge" >> beam.CombinePerKey(_Merge())
             | "Drop key" >> beam.Map(_with_pair).with_output_types(tuple[str, BlockNeighbours])
         )
@@ -265,18 +272,24 @@ def _at_one_place(block: VectorBlock) -> tuple[int, VectorBlock]:
     return 0, block
 
 
-def _plan(gathered: tuple[int, Iterable[VectorBlock]], pairs: Sequence[PairOfVarieties]) -> Iterator[Square]:
-    yield from plan_squares(list(gathered[1]), pairs)
+def _plan(
+    gathered: tuple[int, Iterable[VectorBlock]], pairs: Sequence[PairOfVarieties], search: SearchName
+) -> Iterator[Square]:
+    yield from plan_squares(list(gathered[1]), pairs, search)
 
 
 class _Search(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, device: str) -> None:
         self._k = k
+        self._device = device
 
     def process(self, square: Square) -> Iterable[tuple[str, BlockNeighbours]]:
-        for found in search_square(square, self._k):
+        for found in search_square(square, self._k, self._device):
             yield found.key, found
-        count(MINE, "comparisons", sum(b.rows for b in square.sources) * sum(b.rows for b in square.targets))
+            if square.asking:
+                count(MINE, "approximate searches", found.block.rows)
+        if not square.asking:
+            count(MINE, "comparisons", sum(b.rows for b in square.sources) * sum(b.rows for b in square.targets))
 
 
 class _Merge(beam.CombineFn):  # type: ignore[misc]
@@ -324,9 +337,9 @@ def _fuse(
             yield name, fuse_block(block, name, taught[name])
 
 
-def _plan_again(gathered: tuple[str, Iterable[VectorBlock]]) -> Iterator[Square]:
+def _plan_again(gathered: tuple[str, Iterable[VectorBlock]], search: SearchName) -> Iterator[Square]:
     source, _, target = gathered[0].partition(">")
-    yield from plan_squares(list(gathered[1]), [(source, target)])
+    yield from plan_squares(list(gathered[1]), [(source, target)], search)
 
 
 def _decide(

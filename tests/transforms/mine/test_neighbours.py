@@ -232,3 +232,17 @@ def test_sides_that_do_not_fit_are_refused():
         nearest_both_ways(sparse.csr_array(dense(2, 5, 1)), thin(2, 5, 1), 1)
     with pytest.raises(ValueError, match="expected a CSR array, got csc"):
         nearest_both_ways(thin(2, 5, 1).tocsc(), thin(2, 5, 1), 1)
+
+
+@pytest.mark.parametrize("threads", ["2", "3", "7"])
+def test_threads_change_no_bit(monkeypatch, threads):
+    sources, targets = dense(90, 6, 7), dense(70, 6, 8)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    one = nearest_both_ways(sources, targets, 4)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", threads)
+    monkeypatch.setattr(searched, "TILE_SOURCES", 20)
+    many = nearest_both_ways(sources, targets, 4)
+    assert all(
+        a.indices.tobytes() == b.indices.tobytes() and a.cosines.tobytes() == b.cosines.tobytes()
+        for a, b in zip(one, many, strict=True)
+    )

@@ -369,3 +369,35 @@ def test_select_counts_what_it_rejects():
     ledger = add_up(found["ledger"])
     assert imbalances(ledger) == []
     assert {(row["outcome"], row["count"]) for row in ledger.rows()} == {("in", 7), ("rejected", 7)}
+
+
+def test_large_pairs_are_searched_approximately_unless_the_settings_say_otherwise(monkeypatch):
+    def block(variety, number):
+        return VectorBlock("f", variety, number, 100, "sparse", 1, "", "", "ngram:x")
+
+    blocks = [block("lij", n) for n in range(18)] + [block("it", n) for n in range(2)] + [block("fur", 0)]
+    monkeypatch.setattr(planned, "EXACT_COMPARISONS", 1800 * 200 - 1)
+    pairs = [("lij", "it"), ("lij", "fur")]
+    squares = list(plan_squares(blocks, pairs))
+    large = [square for square in squares if square.name == "lij>it"]
+    assert all(square.asking == "" for square in squares if square.name == "lij>fur")
+    asked = {"source": [], "target": []}
+    for square in large:
+        own, others = (square.sources, square.targets)[:: 1 if square.asking == "source" else -1]
+        asked[square.asking] += [block.number for block in own]
+        assert [block.number for block in others] == list(range(len(others)))
+    assert asked == {"source": list(range(18)), "target": [0, 1]}
+    assert {square.asking for square in plan_squares(blocks, pairs, "exact")} == {""}
+    assert {square.asking for square in plan_squares(blocks, pairs, "approximate")} == {"source", "target"}
+    monkeypatch.setattr(planned, "EXACT_COMPARISONS", 1800 * 200)
+    assert {square.asking for square in plan_squares(blocks, pairs)} == {""}
+
+
+def test_an_approximate_search_of_few_sentences_gives_the_pairs_of_the_exact_one(tmp_path):
+    blocks = make_blocks(tmp_path, 3)
+    results = [
+        run(blocks, [("lij", "it")], MineSettings(k=3, threshold=1.1, search=search))
+        for search in ("exact", "approximate")
+    ]
+    assert len(results[0][0]) > 0
+    assert results[0] == results[1]

@@ -1,0 +1,189 @@
+"""Search approximately what is too large to be searched exactly: candidates by an index, their cosines exactly.
+
+Sparse vectors are their own index. Every vector walks the postings of its rarest features, as many as `BUDGET` allows, and
+the `CANDIDATES` others that share most of them are looked at. A neighbour is missed where it shares frequent features
+only, or where too many others share more of the rare ones.
+
+Dense vectors are gathered in cells around centroids (IVF: an inverted file). Every vector is compared with the vectors of
+the `PROBES` cells whose centroids are nearest, by the exact search of `neighbours`. A neighbour is missed where its cell
+is not among them.
+
+The cosines are computed as an exact search computes them, so a neighbour that is found has the same bits as there. What is
+found follows from the vectors and the cut into chunks, which follows from the ids of all sentences; not from shards,
+workers or order. Cells are found by matrix products: on a machine whose products round otherwise, a vector that lies
+between two cells may go to the other one.
+
+Cost: sparse, at most the budget's additions and the candidates' cosines for each vector, however many others there are.
+Dense, the share `PROBES` / cells of an exact search, one for each direction, and the cells' centroids; a chunk has as many
+cells as the root of its vectors. What is missed: `benchmarks/bench_mine.py --approximate` measures it. Memory: the vectors that ask and one chunk of the others, and what has been found.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from transforms.mine.kernels import choose_classes, enter_candidates, seek_candidates
+from transforms.mine.neighbours import (
+    Neighbours,
+    Vectors,
+    check_sides,
+    in_feature_order,
+    merge,
+    nearest_both_ways,
+    no_neighbours,
+)
+
+BUDGET = 32_768
+"""Additions that a sparse vector may cause."""
+CANDIDATES = 64
+"""Likely neighbours of a sparse vector whose cosines are computed."""
+_FREQUENT = 4
+"""Features whose postings are longer than so many budgets are not used at all."""
+
+PROBES = 32
+"""Cells of each chunk that a dense vector is compared with."""
+_SAMPLE_ROWS = 32
+"""Vectors of a cell, on average, that its centroid is found by."""
+_TURNS = 6
+"""Times that centroids are moved."""
+
+Csr = Any
+Load = Callable[[], Vectors]
+
+
+def likely_neighbours(own: Vectors, chunks: Sequence[Load], k: int, device: str = "cpu") -> Neighbours:
+    """Find likely nearest neighbours of every vector of one side.
+
+    Args:
+        own: (n, dimension), unit rows, float32 array or CSR array.
+        chunks: give the vectors of the other side, some at a time; called more than once.
+        k: neighbours wanted.
+        device: where dense vectors are multiplied, as in `nearest_both_ways`.
+
+    Returns:
+        What `nearest_both_ways` gives for one side, with indices counted through the chunks; but a neighbour may be
+        missing and a farther one stand in its place.
+
+    Raises:
+        ValueError: the sides do not fit each other, or a value is not finite.
+    """
+    if sparse.issparse(own):
+        return _by_features(own, chunks, k)
+    return _by_cells(own, chunks, k, device)
+
+
+def _by_features(own: Csr, chunks: Sequence[Load], k: int) -> Neighbours:
+    own = in_feature_order(own)
+    dimension = own.shape[1]
+    lengths = np.zeros(dimension, dtype=np.int64)
+    for load in chunks:
+        others = load()
+        check_sides(own, others)
+        lengths += np.bincount(others.indices, minlength=dimension)
+    lengths[lengths > _FREQUENT * BUDGET] = 0
+    classes = np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.uint8)
+    rows = _arrays(own)
+    last_classes = np.empty(own.shape[0], dtype=np.uint8)
+    choose_classes(*rows[:2], lengths, classes, BUDGET, last_classes)
+    likely = np.full((own.shape[0], CANDIDATES), -1, dtype=np.int64)
+    sums = np.zeros((own.shape[0], CANDIDATES), dtype=np.float32)
+    found = no_neighbours(own.shape[0], k)
+    offset = 0
+    for load in chunks:
+        others = load()
+        postings = _arrays(_some(others, lengths > 0).tocsc())
+        seek_candidates(*rows, last_classes, classes, *postings, others.shape[0], offset, likely, sums)
+        offset += others.shape[0]
+    offset = 0
+    for load in chunks:
+        others = in_feature_order(load())
+        enter_candidates(*rows, *_arrays(others), dimension, offset, likely, *found)
+        offset += others.shape[0]
+    return found
+
+
+def _some(vectors: Csr, wanted: NDArray[np.bool_]) -> Csr:
+    """Keep some features; their numbers stay."""
+    kept = wanted[vectors.indices]
+    starts = np.concatenate([[0], np.cumsum(kept)])[vectors.indptr]
+    return sparse.csr_array((vectors.data[kept], vectors.indices[kept], starts), shape=vectors.shape)
+
+
+def _arrays(vectors: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    return vectors.indptr.astype(np.int64), vectors.indices.astype(np.int32, copy=False), vectors.data
+
+
+def _by_cells(own: NDArray[np.float32], chunks: Sequence[Load], k: int, device: str) -> Neighbours:
+    found = no_neighbours(own.shape[0], k)
+    offset = 0
+    for load in chunks:
+        others = load()
+        check_sides(own, others)
+        if len(own) and len(others):
+            found = merge(found, _in_cells(own, others, k, device).shifted(offset))
+        offset += len(others)
+    return found
+
+
+def _in_cells(own: NDArray[np.float32], others: NDArray[np.float32], k: int, device: str) -> Neighbours:
+    """Search the nearest cells of one chunk."""
+    centroids = find_centroids(others, max(1, round(len(others) ** 0.5)))
+    cells = _nearest_cells(others, centroids, 1)[:, 0]
+    probed = _nearest_cells(own, centroids, PROBES)
+    asking = np.argsort(probed, axis=None, kind="stable")
+    asking_cuts = np.searchsorted(probed.reshape(-1)[asking], np.arange(len(centroids) + 1))
+    answering = np.argsort(cells, kind="stable")
+    answering_cuts = np.searchsorted(cells[answering], np.arange(len(centroids) + 1))
+    found = no_neighbours(len(own), k)
+    for cell in range(len(centroids)):
+        rows = asking[asking_cuts[cell] : asking_cuts[cell + 1]] // probed.shape[1]
+        there = answering[answering_cuts[cell] : answering_cuts[cell + 1]]
+        if len(rows) == 0 or len(there) == 0:
+            continue
+        near = nearest_both_ways(own[rows], others[there], k, device=device).forward
+        indices = np.where(near.indices < 0, near.indices, there[near.indices])
+        merged = merge(Neighbours(found.indices[rows], found.cosines[rows]), Neighbours(indices, near.cosines))
+        found.indices[rows], found.cosines[rows] = merged
+    return found
+
+
+def find_centroids(vectors: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Find unit centroids by k-means on a sample, begun at rows that lie evenly: no chance is in it.
+
+    Args:
+        vectors: (n, dimension) unit rows, n at least `cells`.
+        cells: how many centroids.
+
+    Returns:
+        (cells, dimension) unit rows.
+    """
+    sample = vectors[np.linspace(0, len(vectors) - 1, min(len(vectors), cells * _SAMPLE_ROWS)).astype(np.int64)]
+    centroids = sample[np.linspace(0, len(sample) - 1, cells).astype(np.int64)]
+    for _ in range(_TURNS):
+        nearest = _nearest_cells(sample, centroids, 1)[:, 0]
+        order = np.argsort(nearest, kind="stable")
+        taken, cuts = np.unique(nearest[order], return_index=True)
+        sums = np.add.reduceat(sample[order], cuts, axis=0)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        centroids = centroids.copy()
+        centroids[taken] = sums / np.where(lengths == 0, 1, lengths)  # a cell that is empty stays where it is
+    return centroids
+
+
+def _nearest_cells(vectors: NDArray[np.float32], centroids: NDArray[np.float32], number: int) -> NDArray[np.int64]:
+    """Give the nearest cells of each vector, some rows at a time: (n, number)."""
+    number = min(number, len(centroids))
+    nearest = np.empty((len(vectors), number), dtype=np.int64)
+    for start in range(0, len(vectors), _ROWS):
+        products = vectors[start : start + _ROWS] @ centroids.T
+        if number == 1:
+            nearest[start : start + _ROWS, 0] = products.argmax(axis=1)
+        else:
+            nearest[start : start + _ROWS] = np.argpartition(-products, number - 1, axis=1)[:, :number]
+    return nearest
+
+
+_ROWS = 8192

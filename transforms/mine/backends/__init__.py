@@ -1,0 +1,1 @@
+"""Searches of dense vectors on other devices, one a file; each exports `BACKEND`."""
