@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from transforms.mine import neighbours
-from transforms.mine.approximate import likely_neighbours
+from transforms.mine import approximate, neighbours
+from transforms.mine.approximate import BUDGET, likely_neighbours
 from transforms.mine.neighbours import nearest_both_ways
 
 K = 4
@@ -35,15 +35,22 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=1024)
     parser.add_argument("--files", nargs=2, metavar="FILE", help="sparse: two files of lines instead of made text")
     parser.add_argument("--approximate", action="store_true", help="the approximate search too, with its recall")
+    parser.add_argument(
+        "--budgets",
+        nargs="+",
+        type=int,
+        default=[BUDGET],
+        help="approximate, sparse: additions a vector may cause; a tenth of the budget at a tenth of the rows misses as much",
+    )
     parser.add_argument("--alone", action="store_true", help="without the peers: peak memory of ours alone")
     options = parser.parse_args()
     if options.kind == "dense":
-        dense(options.rows, options.dimension, options.alone, options.approximate)
+        dense(options.rows, options.dimension, options.alone, options.budgets if options.approximate else [])
     else:
-        thin(options.rows, options.files, options.alone, options.approximate)
+        thin(options.rows, options.files, options.alone, options.budgets if options.approximate else [])
 
 
-def dense(rows: int, dimension: int, alone: bool, approximate: bool) -> None:
+def dense(rows: int, dimension: int, alone: bool, budgets: list[int]) -> None:
     """Vectors in noisy pairs, so that some have a true partner."""
     random = np.random.default_rng(2)
     sources = unit(random.standard_normal((rows, dimension), dtype=np.float32))
@@ -55,7 +62,7 @@ def dense(rows: int, dimension: int, alone: bool, approximate: bool) -> None:
     ours, ours_s = timed(lambda: nearest_both_ways(sources, targets, K))
     print(f"dense {rows:,} x {rows:,} x {dimension}, k = {K}, both directions")
     print(f"ours                 {ours_s:8.1f} s   peak {peak_mb():,.0f} MB (vectors and start {before:,.0f} MB)")
-    if approximate:
+    if budgets:
         report_approximate(sources, targets, ours, ours_s)
     if alone:
         return
@@ -75,7 +82,7 @@ def dense(rows: int, dimension: int, alone: bool, approximate: bool) -> None:
     print(f"ratio {peer_s / ours_s:.2f}   recall forward {recall[0]:.6f} backward {recall[1]:.6f}")
 
 
-def thin(rows: int, files: list[str] | None, alone: bool, approximate: bool) -> None:
+def thin(rows: int, files: list[str] | None, alone: bool, budgets: list[int]) -> None:
     """TF-IDF of character n-grams."""
     from transforms.embed.backends.ngram import fit_encode
     from transforms.embed.settings import NgramSettings
@@ -94,7 +101,8 @@ def thin(rows: int, files: list[str] | None, alone: bool, approximate: bool) -> 
         f"ours, both ways      {ours_s:8.1f} s   {ours_s / pairs * 1e9:.2f} ns a pair   "
         f"peak {peak_mb():,.0f} MB (vectors and start {before:,.0f} MB)"
     )
-    if approximate:
+    for approximate.BUDGET in budgets:
+        print(f"budget {approximate.BUDGET:,}")
         report_approximate(sources, targets, ours, ours_s)
     if alone:
         return
