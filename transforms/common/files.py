@@ -364,4 +364,6 @@ def _is_s3(cause: Any) -> bool:
 def _told(causes: Sequence[Any]) -> str:
     """Give the text of the innermost cause."""
     last = causes[-1]
-    return f"status {last}" if isinstance(last, int) else f"{type(last).__name__}: {last}".strip().rstrip(":")
+    if isinstance(last, int):
+        return f"status {last}"
+    return f"{type(last).__name__}: {last.message if _is_s3(last) else last}".strip().rstrip(":")
