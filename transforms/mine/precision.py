@@ -1,13 +1,14 @@
 """Tell how probable it is that a mined pair is right, from judged pairs or from no judgement at all.
 
-Without judgements: wrong pairs come of sentences without a partner. What such a sentence ends up with can be seen on
-those that have one: take the sure partner away, and look which pair the sentence makes with what is left, if any
-(all other sentences stay, so it is the real crowd). That gives the margins of wrong pairs. How many sentences
-without a partner there are follows from the low end, where next to all pairs are wrong. So the expected number of
-wrong pairs is known at every margin, and with the number of all pairs there, the share that is right (Efron 2004,
-"Large-scale simultaneous hypothesis testing", calls it the local false discovery rate, with an empirical null).
+Without judgements: pairs are a mixture of wrong and right ones. How wrong ones are spread can be seen twice. Take the
+partner of a sentence away, and look which pair it makes with what is left, if any (all other sentences stay, so it is
+the real crowd): that is what sentences without a partner do. And most pairs at the low end are such pairs themselves.
+Above their middle the margins of wrong pairs, each the best of many, fall off like an exponential, a little slower
+(a generalized Pareto distribution; Pickands 1975): it is fitted to both together. The margins of right pairs are taken
+as normal. Expectation maximization (Dempster et al. 1977) finds how many there are of each, and with that the
+probability of a pair. So it needs few right pairs: where they are rare, the many wrong ones tell all about themselves.
 
-The curve is monotone (pool adjacent violators; Ayer et al. 1955) and has no other shape imposed on it.
+A curve is monotone. On judged pairs it has no other shape imposed on it (pool adjacent violators; Ayer et al. 1955).
 """
 
 import itertools
@@ -30,12 +31,20 @@ from transforms.mine.settings import MarginName
 
 LEAST_SURE = 100
 """Fewest pairs whose partner is taken away; with fewer there is no curve."""
-SURE_SHARE = 0.9
-"""Share of the pairs that are each other's candidate, best margins first, that is begun with."""
-EXCESS = 1.25
-"""How many more wrong pairs there are than sentences without their partner tell. Measured on the dev part of OLDI Seed
-(five variety pairs, two choices of lines, both passes): 1.05 to 1.35 where nine tenths of the pairs are right."""
-_ROUNDS = 3
+TAIL = 0.07
+"""How much slower than an exponential the margins of wrong pairs fall off: the shape of the Pareto distribution. Chosen
+on the dev part of OLDI Seed (five variety pairs, a half, a fifth and a twentieth with partner, both passes)."""
+PLANTED_WEIGHT = 0.5
+"""Of what a sentence pairs up with when its partner is gone: the pair has two sentences, and makes one pair."""
+SPREAD, SPREAD_PAIRS = 2.2, 20.0
+"""Right margins are spread by this many scales of the wrong ones, as if that many pairs had said so before."""
+_START = 4.0
+_ROUNDS = 100
+_CLOSE = 1e-6
+_STEP = 0.001
+
+
+Values = NDArray[np.float64]
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +114,7 @@ class Side(NamedTuple):
 
 
 def planted_curve(pairs: Pairs, source: Side, target: Side, k: int, margin: MarginName) -> Curve | None:
-    """Fit a curve without any judgement; None where fewer than `LEAST_SURE` pairs are sure.
+    """Fit a curve without any judgement; None where fewer than `LEAST_SURE` pairs are each other's candidate.
 
     Args:
         pairs: what the retrieval gave, 1-1.
@@ -113,35 +122,96 @@ def planted_curve(pairs: Pairs, source: Side, target: Side, k: int, margin: Marg
         k: neighbours of the mean.
         margin: which margin.
     """
-    mutual = np.flatnonzero(pairs.direction == BOTH)
-    ranked = mutual[np.argsort(-pairs.margin[mutual], kind="stable")]
-    sure = np.sort(ranked[: int(len(ranked) * SURE_SHARE)])
-    if len(sure) < LEAST_SURE:
+    if np.count_nonzero(pairs.direction == BOTH) < LEAST_SURE:
         return None
     taken = [np.full(len(side.means), -np.inf) for side in (source, target)]
     np.maximum.at(taken[0], pairs.source, pairs.margin)
     np.maximum.at(taken[1], pairs.target, pairs.margin)
-    own, others = (pairs.source[sure], pairs.target[sure])
-    left = (
-        _without_partner(source, target, own, others, taken[1], k, margin),
-        _without_partner(target, source, others, own, taken[0], k, margin),
+    planted = (
+        _without_partner(source, target, pairs.source, pairs.target, taken[1], k, margin),
+        _without_partner(target, source, pairs.target, pairs.source, taken[0], k, margin),
     )
-    weights = np.ones(len(sure))
-    curve = None
+    return mixture_curve(pairs.margin, planted)
+
+
+def mixture_curve(values: Values, planted: Sequence[Values]) -> Curve | None:
+    """Fit a curve on the margins of right and wrong pairs together; None where nothing tells them apart.
+
+    Args:
+        values: (p,) margin of each pair, one or more.
+        planted: (p,) each: margin of a pair that one of the two sentences makes without the other; minus infinity for
+            none. It tells as much as the pair is likely to be right.
+    """
+    order = np.argsort(values, kind="stable")
+    sorted_values = values[order]
+    every = np.concatenate([values, *planted])
+    owners = np.tile(np.arange(len(values)), 1 + len(planted))
+    there = np.isfinite(every)
+    every, owners, is_planted = every[there], owners[there], (np.arange(len(there)) >= len(values))[there]
+    ranked = np.argsort(every, kind="stable")
+    every, owners, is_planted = every[ranked], owners[ranked], is_planted[ranked]
+    known = every[is_planted]
+    if len(known) == 0:
+        return None
+    middle = float(known[len(known) // 2])
+    scale = float((known[known > middle] - middle).mean()) if (known > middle).any() else 0.0
+    if scale <= 0:
+        return None
+    right = (values > middle + _START * scale).astype(np.float64)
     for _ in range(_ROUNDS):
-        if weights.sum() < LEAST_SURE / 2:
-            break  # so few right pairs that what they tell is worth less than what all told
-        wrong = [
-            (values, weights * _lonely(values, weights, pairs.margin, len(side.means)) / weights.sum())
-            for values, side in zip(left, (source, target), strict=True)
-        ]
-        values = np.concatenate([values for values, _ in wrong])
-        expected = np.concatenate([weight for _, weight in wrong]) * EXCESS / 2
-        there = np.isfinite(values) & (expected > 0)
-        curve = _fitted(pairs.margin, values[there], expected[there])
-        # A pair that is wrong itself tells nothing of what a partner's absence does.
-        weights = curve.at(pairs.margin[sure])
-    return curve
+        # As right as a pair is, its sentences without each other tell of wrong pairs; else it is one itself.
+        weights = np.where(is_planted, PLANTED_WEIGHT * right[owners], 1 - right[owners])
+        told = np.cumsum(weights)
+        middle = float(every[np.searchsorted(told, told[-1] / 2)])
+        above = every > middle
+        total = float(weights[above].sum())
+        scale = (1 - TAIL) * float((weights[above] * (every[above] - middle)).sum()) / total if total > 0 else 0.0
+        if scale <= 0:
+            return None
+        found = _posterior(sorted_values, right[order], middle, scale)
+        again = np.empty(len(values))
+        again[order] = found
+        change = float(np.abs(again - right).max())
+        right = again
+        if change < _CLOSE:
+            break
+    return _staircase(sorted_values, right[order])
+
+
+def _posterior(values: Values, right: Values, middle: float, scale: float) -> Values:
+    """Give how probable it is that each pair is right, not falling; below the middle of wrong pairs none is.
+
+    Args:
+        values: margins, rising.
+        right: how probable it was so far.
+        middle, scale: of the wrong ones.
+    """
+    found = np.zeros(len(values))
+    first = int(np.searchsorted(values, middle, side="right"))
+    above, weights = values[first:], right[first:]
+    number = float(weights.sum())
+    if number <= 0:
+        return found
+    mean = float((weights * above).sum()) / number
+    squares = float((weights * (above - mean) ** 2).sum()) + SPREAD_PAIRS * (SPREAD * scale) ** 2
+    spread = math.sqrt(squares / (number + SPREAD_PAIRS))
+    of_right = number * np.exp(-(((above - mean) / spread) ** 2) / 2) / (spread * math.sqrt(2 * math.pi))
+    of_wrong = (len(above) - number) / scale * (1 + TAIL * (above - middle) / scale) ** (-1 / TAIL - 1)
+    # Beyond the mean of right pairs the normal curve falls faster than wrong pairs do: that is no evidence.
+    found[first:] = np.maximum.accumulate(of_right / np.maximum(of_right + of_wrong, 1e-300))
+    return found
+
+
+def _staircase(values: Values, right: Values) -> Curve:
+    """Make a curve of steps of `_STEP`, rounded so that the last bits of a machine's logarithm decide nothing."""
+    levels = np.floor(np.round(right, 9) / _STEP)
+    firsts = np.flatnonzero(np.concatenate([[True], levels[1:] > levels[:-1]]))
+    return Curve(
+        margins=tuple(values[firsts].tolist()),
+        probabilities=tuple(np.round(right[firsts], 6).tolist()),
+        pairs=len(values),
+        fitted_on="planted",
+    )
 
 
 def judged_curve(values: Sequence[float], right: Sequence[bool]) -> Curve:
@@ -230,32 +300,6 @@ def _margin_of(
     rows, others, means = np.broadcast_arrays(rows, others, means)
     flat = own.prior(rows.reshape(-1), others.reshape(-1)).reshape(rows.shape)
     return found + flat * ratio_unit(margin, means, other.means[others])
-
-
-def _lonely(
-    left: NDArray[np.float64], weights: NDArray[np.float64], pair_margins: NDArray[np.float64], sentences: int
-) -> float:
-    """Estimate how many sentences of a side have no partner: at the low end all pairs, and all without one, are theirs."""
-    there = np.flatnonzero(np.isfinite(left))
-    middle = np.inf
-    if len(there):
-        ranked = there[np.argsort(left[there], kind="stable")]
-        middle = left[ranked[np.searchsorted(np.cumsum(weights[ranked]), weights[ranked].sum() / 2)]]
-    below = weights[left < middle].sum() / weights.sum()
-    low = int((pair_margins < middle).sum()) + sentences - len(pair_margins)
-    return min(float(sentences), low / max(float(below), 1 / len(left)))
-
-
-def _fitted(found: NDArray[np.float64], wrong: NDArray[np.float64], weights: NDArray[np.float64]) -> Curve:
-    """Fit the share of right pairs among those found, when wrong ones are expected with these margins and weights."""
-    values = np.concatenate([found, wrong])
-    is_found = np.concatenate([np.ones(len(found)), np.zeros(len(wrong))])
-    order = np.lexsort((is_found, values))
-    firsts, shares = _rising(values[order], is_found[order], np.concatenate([np.ones(len(found)), weights])[order])
-    right = np.clip(1 - (1 - shares) / np.maximum(shares, 1e-9), 0, 1)
-    return Curve(
-        margins=tuple(firsts.tolist()), probabilities=tuple(right.tolist()), pairs=len(found), fitted_on="planted"
-    )
 
 
 def _rising(

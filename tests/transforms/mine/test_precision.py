@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.errors import SettingsError
 from transforms.mine import MineSettings
 from transforms.mine.mining import mine_matrices
-from transforms.mine.precision import LEAST_SURE, Curve, _rising, judged_curve, read_curve
+from transforms.mine.precision import LEAST_SURE, Curve, _rising, judged_curve, mixture_curve, read_curve
 
 DRAWN = settings(max_examples=40, deadline=None)
 STAIRS = Curve(margins=(1.0, 1.1, 1.3), probabilities=(0.0, 0.4, 1.0), pairs=9, fitted_on="judged")
@@ -132,6 +132,50 @@ def test_without_judgements_the_precision_asked_for_is_met(shared, lonely, seed)
         assert mined.curve.fitted_on == "planted"
         assert right.mean() >= asked - 0.04  # unit vectors at random, without the structure of text
         assert right.sum() >= 0.7 * shared
+
+
+def mixed(seed, wrong, right):
+    """Margins as they are in text: wrong ones fall off exponentially, right ones are normal; and what is planted."""
+    random = np.random.default_rng(seed)
+    values = np.concatenate([1.0 + 0.13 * random.standard_exponential(wrong), random.normal(1.85, 0.28, right)])
+    planted = [1.0 + 0.13 * random.standard_exponential(len(values)) for _ in range(2)]
+    return values, np.arange(len(values)) >= wrong, planted
+
+
+@pytest.mark.parametrize(("wrong", "right"), [(1200, 600), (800, 200), (400, 2000)])
+def test_a_mixture_tells_right_pairs_from_wrong_ones(wrong, right):
+    values, is_right, planted = mixed(wrong, wrong, right)
+    curve = mixture_curve(values, planted)
+    for asked in (0.9, 0.95):
+        kept = values >= curve.threshold(values, asked)
+        assert is_right[kept].mean() >= asked - 0.03
+        assert (kept & is_right).sum() > 0.5 * right
+    assert abs(curve.at(values).sum() - right) < 0.2 * right
+
+
+@pytest.mark.parametrize("wrong", [950, 4000, 9500])
+def test_where_right_pairs_are_rare_too_little_is_kept_rather_than_too_much(wrong):
+    values, is_right, planted = mixed(wrong, wrong, wrong // 20)
+    kept = values >= mixture_curve(values, planted).threshold(values, 0.9)
+    assert (kept & ~is_right).sum() <= 0.13 * kept.sum()
+
+
+def test_where_no_pair_is_right_hardly_any_is_called_so():
+    values, _, planted = mixed(3, 3000, 0)
+    assert mixture_curve(values, planted).at(values).sum() < 30
+
+
+def test_margins_that_are_all_the_same_have_no_curve():
+    assert mixture_curve(np.full(200, 1.0), [np.full(200, 1.0)]) is None
+    assert mixture_curve(np.full(200, 1.0), [np.full(200, -np.inf)] * 2) is None
+
+
+def test_a_curve_has_no_more_steps_than_its_probabilities_have_thousandths():
+    values, _, planted = mixed(4, 20_000, 20_000)
+    curve = mixture_curve(values, planted)
+    assert len(curve.margins) <= 1001
+    assert curve.probabilities[0] == 0
+    assert curve.probabilities[-1] > 0.99
 
 
 def test_too_few_pairs_have_no_curve_and_the_default_threshold():
