@@ -180,7 +180,8 @@ examples:
 
 With --monotone the two files are one document, a sentence a line, that says the same in the same
 order: sentences are aligned many to many, in order (3-4 stands for lines 3 and 4, joined), and the
-score is 1 - the cost of the bead: 1 for the same text, about 0 for unrelated ones.
+score is 1 for the same text, about 0 for unrelated ones. What beads look like in these very files
+(lengths, nearness, how often sentences are joined or left out) is learned from a first alignment.
 """,
     )
     added.add_argument("source", help="file of lines")
@@ -239,7 +240,7 @@ def _pair(options: argparse.Namespace) -> None:
         second_pass=not options.one_pass,
     )
     varieties = tuple(_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety))
-    vectors = embed_lines(source_texts, target_texts, embed, varieties=(varieties[0], varieties[1]))
+    vectors = _finite(embed_lines(source_texts, target_texts, embed, varieties=(varieties[0], varieties[1])), embed)
     mined = mine_texts(vectors.a, vectors.b, (source_texts, target_texts), mine)
     found = mined.pairs.take(mined.is_kept)
     probabilities = mined.probabilities[mined.is_kept].tolist()
@@ -257,7 +258,7 @@ def _pair_monotone(options: argparse.Namespace) -> None:
     import numpy as np
 
     from transforms.embed import EmbedSettings, embed_lines
-    from transforms.mine import align_monotone
+    from transforms.mine import Document, align_documents
     from transforms.normalize import normalize_text
 
     sides: list[list[tuple[int, str, str]]] = []
@@ -272,16 +273,16 @@ def _pair_monotone(options: argparse.Namespace) -> None:
         for length in range(1, max(options.largest, 2))
     ]
     texts = [[text for of_length in runs for text in of_length[place]] for place in (0, 1)]
-    vectors = embed_lines(texts[0], texts[1], embed, varieties=(varieties[0], varieties[1]))
+    vectors = _finite(embed_lines(texts[0], texts[1], embed, varieties=(varieties[0], varieties[1])), embed)
     starts = [np.cumsum([0, *(len(of_length[place]) for of_length in runs)]) for place in (0, 1)]
     lengths = [np.array([len(row[2]) for row in side], dtype=np.float64) for side in sides]
-    beads = align_monotone(
+    document = Document(
         lambda length: vectors.a[starts[0][length - 1] : starts[0][length]],
         lambda length: vectors.b[starts[1][length - 1] : starts[1][length]],
         (len(sides[0]), len(sides[1])),
-        lengths=(lengths[0], lengths[1]),
-        largest=options.largest,
+        (lengths[0], lengths[1]),
     )
+    beads = align_documents([document], largest=options.largest)[0]
     for bead in beads:
         joined = (sides[0][bead.source_start : bead.source_end], sides[1][bead.target_start : bead.target_end])
         if not all(joined) or (options.threshold is not None and 1 - bead.cost < options.threshold):
@@ -289,6 +290,22 @@ def _pair_monotone(options: argparse.Namespace) -> None:
         numbers = [f"{rows[0][0]}-{rows[-1][0]}" if len(rows) > 1 else f"{rows[0][0]}" for rows in joined]
         shown = [" ".join(row[1].strip().replace("\t", " ") for row in rows) for rows in joined]
         _write("\t".join([f"{1 - bead.cost:.4f}", *numbers, *shown]))
+
+
+def _finite(vectors: Any, settings: Any) -> Any:
+    """Give the vectors of both sides back; refuse those that are no numbers, with the model that made them."""
+    from transforms.mine.neighbours import check_vectors
+
+    for side, rows in (("source", vectors.a), ("target", vectors.b)):
+        try:
+            check_vectors(rows, side)
+        except ValueError as error:
+            name = settings.model or settings.encoders[0]
+            raise SettingsError(
+                f"the encoder {name!r} gives no vectors that can be compared: {error}",
+                cure="Use another model; this one's weights are damaged or its precision is too low.",
+            ) from error
+    return vectors
 
 
 def _distinct_lines(path: str) -> tuple[list[str], list[str], list[int]]:

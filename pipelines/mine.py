@@ -63,7 +63,11 @@ def mine(run: Run) -> None:
                 | "correspond" >> Correspond(settings=configuration.mine.documents)
             )
         mined = embedded.blocks | "mine" >> Mine(
-            settings=configuration.mine, pairs=pairs, folder=configuration.folder("vectors"), known=known
+            settings=configuration.mine,
+            pairs=pairs,
+            folder=configuration.folder("vectors"),
+            known=known,
+            curves=plan.folder,
         )
         aligned = mined.pairs | "align" >> Align(settings=configuration.align, folder=plan.folder)
         models = selected.made | "learn fluency" >> LearnFluency(settings=configuration.score, folder=plan.folder)

@@ -1,12 +1,13 @@
 """`isogloss calibrate`: a curve that mining reads, a picture, and what each precision costs."""
 
+import json
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
-from pipelines.calibrate import costs, draw
 from pipelines.cli import main
-from transforms.mine import judged_curve, read_curve
+from transforms.mine import costs, draw, judged_curve, read_curve
 
 JUDGED = [(1.0 + number / 100, number > 30 + (number % 7) * 4) for number in range(100)]
 
@@ -29,10 +30,12 @@ def test_the_curve_is_written_drawn_and_read_by_mining(tmp_path, judged, capfdbi
     assert [row[0] for row in rows] == ["precision", "0.8", "0.9", "0.95", "0.99"]
     recalls = [float(row[3]) for row in rows[1:]]
     assert recalls == sorted(recalls, reverse=True)
+    told = json.loads(output.read_bytes())["costs"]
+    assert [[cost["precision"], cost["pairs"]] for cost in told] == [[float(row[0]), int(row[2])] for row in rows[1:]]
 
 
 def test_what_is_kept_has_about_the_precision_that_was_asked():
-    scores, right = zip(*JUDGED, strict=True)
+    scores, right = (np.array(column, dtype=np.float64) for column in zip(*JUDGED, strict=True))
     for asked, least, kept, recall in costs(judged_curve(scores, right), scores, right):
         chosen = [good for score, good in JUDGED if score >= least]
         assert len(chosen) == kept
@@ -42,7 +45,14 @@ def test_what_is_kept_has_about_the_precision_that_was_asked():
 
 def test_one_score_alone_can_be_drawn():
     curve = judged_curve([1.0, 1.0], [True, False])
-    assert "<polyline" in draw(curve, [1.0, 1.0], [True, False])
+    assert "<polyline" in draw(curve, np.array([1.0, 1.0]), np.array([1.0, 0.0]))
+
+
+def test_a_picture_of_many_pairs_stays_small():
+    scores = np.linspace(1, 2, 100_000)
+    picture = draw(judged_curve([1.0, 2.0], [False, True]), scores)
+    assert ET.fromstring(picture).tag.endswith("svg")
+    assert len(picture) < 50_000
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from transforms.mine.settings import (
 
 if TYPE_CHECKING:
     from transforms.mine.documents import SentenceDocuments, number_documents
+    from transforms.mine.drawing import costs, curve_json, draw
+    from transforms.mine.evidence import Document, align_documents
     from transforms.mine.groups import Edge, Group, find_groups
     from transforms.mine.margin import margins, mean_cosines
     from transforms.mine.mining import mine_texts, mine_vectors
@@ -36,6 +38,7 @@ __all__ = [
     "BothWays",
     "Correspond",
     "Curve",
+    "Document",
     "DocumentSettings",
     "Edge",
     "Group",
@@ -50,9 +53,13 @@ __all__ = [
     "SelectSentences",
     "SentenceDocuments",
     "added_up",
+    "align_documents",
     "align_monotone",
     "candidates",
+    "costs",
+    "curve_json",
     "default_threshold",
+    "draw",
     "find_groups",
     "judged_curve",
     "margins",
@@ -68,6 +75,8 @@ __all__ = [
 
 _HOMES = {
     "documents": ("SentenceDocuments", "number_documents"),
+    "drawing": ("costs", "curve_json", "draw"),
+    "evidence": ("Document", "align_documents"),
     "groups": ("Edge", "Group", "find_groups"),
     "margin": ("margins", "mean_cosines"),
     "mining": ("mine_texts", "mine_vectors"),

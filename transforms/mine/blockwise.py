@@ -32,6 +32,7 @@ from transforms.common.blocks import (
 )
 from transforms.mine.approximate import likely_neighbours
 from transforms.mine.documents import number_documents
+from transforms.mine.drawing import costs, curve_json, draw
 from transforms.mine.fusion import Space, block_cosines, mine_fused
 from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
 from transforms.mine.mining import Mined, better, mine_neighbours
@@ -45,6 +46,9 @@ PairOfVarieties = tuple[str, str]
 STAGE = "mine"
 SECOND_PASS = "second-pass"  # noqa: S105 -- a folder, not a password
 """Folder below that of the vectors: what first passes taught, and the vectors of second passes."""
+
+CURVES = "curves"
+"""Folder below that of the pairs: how margins became probabilities."""
 
 SOURCE, TARGET = "source", "target"
 _ROW_BITS = 32
@@ -299,14 +303,19 @@ def decide(
     settings: MineSettings,
     known: Iterable[tuple[str, str]] = (),
     again: Sequence[BlockNeighbours] = (),
+    folder: str = "",
 ) -> Iterator[Fate]:
     """Choose the pairs of two varieties and say what becomes of every sentence.
+
+    The curve of probabilities, where there is one, is written below the folder: `curves/<source>-<target>.json` and,
+    as a picture, `.svg`.
 
     Args:
         found: merged neighbours of all blocks of both sides, in any order: k + 1 of them.
         settings: margin, retrieval, threshold, documents.
         known: ids of documents that are known to correspond.
         again: the same of the second pass, where there was one; what finds more counts.
+        folder: of the checkpoint of the pairs; none: no curve is written.
     """
     known = list(known)
     fitted, others = _fitted_space(found)
@@ -320,6 +329,11 @@ def decide(
     elif not again:
         chosen = _mined(found, settings, known)
     mined, sources, targets = chosen
+    if folder and mined.curve is not None and len(mined.pairs.margin):
+        stem = files.join(folder, CURVES, found[0].name.replace(">", "-"))
+        told = costs(mined.curve, mined.pairs.margin, mined.probabilities)
+        files.write_bytes(f"{stem}.json", curve_json(mined.curve, told))
+        files.write_bytes(f"{stem}.svg", draw(mined.curve, mined.pairs.margin).encode())
     yield from _fates(sources, mined, mined.pairs.source, mined.forward)
     yield from _fates(targets, mined, mined.pairs.target, mined.backward)
 

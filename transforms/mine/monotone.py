@@ -33,6 +33,12 @@ Vectors = Any
 SpanVectors = Callable[[int], Vectors]
 """Gives the vectors of all runs of this many sentences, by first sentence: (n - length + 1, dimension), unit rows."""
 
+Limits = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""For each number of source sentences that are done, the least and the most of the target."""
+
+Price = Callable[[tuple[int, int], slice, slice], NDArray[np.float64]]
+"""Gives what beads of a size cost: (size, first sentences of the source, of the target) -> (rows, columns)."""
+
 SKIP_QUANTILE = 0.2
 SKIP = 0.54
 JOINING = 0.07
@@ -46,6 +52,8 @@ EXACT_CELLS = 250_000
 """Documents with at most so many pairs of sentences are aligned without a band."""
 BAND = 12
 _SAMPLE = 64
+_LEAST_FAR = 0.05
+"""Where all sentences are the same, they lie no farther apart than what belongs together: leaving out still costs."""
 _ROWS = 256
 
 
@@ -100,15 +108,15 @@ def align_monotone(
     if n == 0 or m == 0:
         return [Bead(i, i + 1, 0, 0, 1.0) for i in range(n)] + [Bead(0, 0, j, j + 1, 1.0) for j in range(m)]
     known = lengths or (None, None)
-    sides = (_Side(source, n, known[0]), _Side(target, m, known[1]))
+    sides = (Side(source, n, known[0]), Side(target, m, known[1]))
     if n * m <= exact_cells or min(n, m) < 2 * band:
-        limits = _everything(n, m)
+        limits = everything(n, m)
     else:
-        limits = _around(_coarse_way(sides[0].of(1), sides[1].of(1), skip, exact_cells, band), n, m, band)
+        limits = around(_coarse_way(sides[0].of(1), sides[1].of(1), skip, exact_cells, band), n, m, band)
     return _align(*sides, (n, m), bead_sizes(largest), limits, skip)
 
 
-class _Side:
+class Side:
     """The runs of one document, and how near they lie to the sentences of the other."""
 
     def __init__(self, vectors: SpanVectors, sentences: int, lengths: NDArray[np.float64] | None = None) -> None:
@@ -120,15 +128,18 @@ class _Side:
         self._kept: dict[int, Vectors] = {}
 
     def of(self, length: int) -> Vectors:
+        """Give the vectors of all runs of this many sentences."""
         if length not in self._kept:
             self._kept[length] = self._vectors(length)
         return self._kept[length]
 
     @property
     def sentences(self) -> int:
+        """How many there are."""
         return len(self._sums) - 1
 
     def mass(self, start: int, end: int) -> float:
+        """Give how much a run weighs."""
         return float(self._sums[end] - self._sums[start])
 
     def masses(self, length: int) -> NDArray[np.float64]:
@@ -147,19 +158,18 @@ class _Side:
 
 
 def _align(
-    source: _Side,
-    target: _Side,
+    source: Side,
+    target: Side,
     sizes: tuple[int, int],
     beads: Sequence[tuple[int, int]],
-    limits: tuple[NDArray[np.int64], NDArray[np.int64]],
+    limits: Limits,
     skip: float,
 ) -> list[Bead]:
-    """Align within limits: for each number of source sentences that are done, the least and most of the target."""
+    """Align within limits."""
     n, m = sizes
-    lows, highs = limits
     beads = [(a, b) for a, b in beads if a <= n and b <= m]
     sample_source, sample_target = (
-        side.of(1)[_evenly(size)] for side, size in zip((source, target), sizes, strict=True)
+        side.of(1)[evenly(size)] for side, size in zip((source, target), sizes, strict=True)
     )
     distances = [
         {length: side.distances(length, sample) for length in sorted({bead[place] for bead in beads} - {0})}
@@ -167,46 +177,78 @@ def _align(
     ]
     ratio = source.mean_length / target.mean_length if target.mean_length else 1.0
     alone = skip * _far_apart(sample_source, sample_target)
+
+    def price(size: tuple[int, int], rows: slice, columns: slice) -> NDArray[np.float64]:
+        a, b = size
+        cosines = product(source.of(a)[rows], target.of(b)[columns]).astype(np.float64)
+        scale = (distances[0][a][rows, None] + distances[1][b][None, columns]) / 2
+        weight = (source.masses(a)[rows, None] + target.masses(b)[None, columns]) / 2
+        lengths = LENGTHS * _surprise(source.characters(a)[rows], target.characters(b)[columns] * ratio)
+        near = np.maximum(1 - cosines, 0.0) / np.maximum(scale, 1e-6)
+        priced: NDArray[np.float64] = weight * near + JOINING * (a + b - 2) + lengths
+        return priced
+
+    found = []
+    for bead in cheapest_way(beads, limits, sizes, price, (alone * source.masses(1), alone * target.masses(1))):
+        i, end_i, j, end_j, cost = bead
+        mass = source.mass(i, end_i) + target.mass(j, end_j)
+        found.append(bead._replace(cost=cost / (mass / 2 if end_i > i and end_j > j else mass)))
+    return found
+
+
+def cheapest_way(
+    beads: Sequence[tuple[int, int]],
+    limits: Limits,
+    sizes: tuple[int, int],
+    price: Price,
+    alone: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> list[Bead]:
+    """Find the beads that cost least together.
+
+    Args:
+        beads: sizes of beads that may be; the two skips among them. Where two ways cost the same, the first one.
+        limits: where the way may go.
+        sizes: sentences of the source and of the target.
+        price: of the beads of a size.
+        alone: what each sentence of the source, and of the target, costs without a partner.
+
+    Returns:
+        The beads in order, with what each cost.
+    """
+    n, m = sizes
+    lows, highs = limits
     width = int((highs - lows).max()) + 1
     costs = np.full((len(beads), n + 1, width), np.inf, dtype=np.float32)
-    for number, (a, b) in enumerate(beads):
-        if b == 0:
-            costs[number, 1:] = alone * source.masses(1)[:, None]
-        elif a == 0:
+    for number, size in enumerate(beads):
+        if size == (1, 0):
+            costs[number, 1:] = alone[0][:, None]
+        elif size == (0, 1):
             ends = lows[:, None] + np.arange(width)
-            costs[number] = alone * target.masses(1)[np.clip(ends - 1, 0, m - 1)]
+            costs[number] = alone[1][np.clip(ends - 1, 0, m - 1)]
         else:
-            _fill(costs[number], source, target, distances, (a, b), lows, highs, ratio)
+            _fill(costs[number], size, limits, price)
     chosen, total = _walk(costs, np.array(beads, dtype=np.int64), lows, highs, m)
     assert np.isfinite(total), "skips lead from any cell to the next"
-    return _read_back(chosen, costs, beads, lows, (source, target))
+    found = []
+    i, j = n, m
+    while i or j:
+        a, b = beads[number := int(chosen[i, j - lows[i]])]
+        found.append(Bead(i - a, i, j - b, j, float(costs[number, i, j - lows[i]])))
+        i, j = i - a, j - b
+    return found[::-1]
 
 
-def _fill(
-    costs: NDArray[np.float32],
-    source: _Side,
-    target: _Side,
-    distances: Sequence[dict[int, NDArray[np.float64]]],
-    size: tuple[int, int],
-    lows: NDArray[np.int64],
-    highs: NDArray[np.int64],
-    ratio: float,
-) -> None:
+def _fill(costs: NDArray[np.float32], size: tuple[int, int], limits: Limits, price: Price) -> None:
     """Write the cost of beads of one size, by the cell at their end, some rows at a time."""
     a, b = size
+    lows, highs = limits
     n = len(lows) - 1
     for start in range(a, n + 1, _ROWS):
         stop = min(start + _ROWS, n + 1)
         low, high = max(int(lows[start:stop].min()), b), int(highs[start:stop].max())
         if high < low:
             continue
-        rows, columns = slice(start - a, stop - a), slice(low - b, high - b + 1)
-        cosines = product(source.of(a)[rows], target.of(b)[columns]).astype(np.float64)
-        scale = (distances[0][a][rows, None] + distances[1][b][None, columns]) / 2
-        weight = (source.masses(a)[rows, None] + target.masses(b)[None, columns]) / 2
-        lengths = LENGTHS * _surprise(source.characters(a)[rows], target.characters(b)[columns] * ratio)
-        near = np.maximum(1 - cosines, 0.0) / np.maximum(scale, 1e-6)
-        priced = (weight * near + JOINING * (a + b - 2) + lengths).astype(np.float32)
+        priced = price(size, slice(start - a, stop - a), slice(low - b, high - b + 1)).astype(np.float32)
         for row in range(start, stop):
             first, last = max(int(lows[row]), b), int(highs[row])
             if first <= last:
@@ -229,7 +271,7 @@ def _far_apart(source: Vectors, target: Vectors) -> float:
     """Give a low quantile of the costs of a sample of pairs, nearly all of them wrong."""
     distances = 1 - product(source, target).astype(np.float64)
     scale = (distances.mean(axis=1)[:, None] + distances.mean(axis=0)[None, :]) / 2
-    return float(np.quantile(distances / np.maximum(scale, 1e-6), SKIP_QUANTILE))
+    return max(float(np.quantile(distances / np.maximum(scale, 1e-6), SKIP_QUANTILE)), _LEAST_FAR)
 
 
 def product(source: Vectors, target: Vectors) -> NDArray[np.float32]:
@@ -239,12 +281,13 @@ def product(source: Vectors, target: Vectors) -> NDArray[np.float32]:
     return cosines
 
 
-def _evenly(size: int) -> NDArray[np.int64]:
+def evenly(size: int) -> NDArray[np.int64]:
     """Choose sentences at even steps: some, or all of a short document."""
     return np.unique(np.linspace(0, size - 1, min(size, _SAMPLE)).round().astype(np.int64))
 
 
-def _everything(n: int, m: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def everything(n: int, m: int) -> Limits:
+    """Give limits that bound nothing."""
     return np.zeros(n + 1, dtype=np.int64), np.full(n + 1, m, dtype=np.int64)
 
 
@@ -253,10 +296,10 @@ def _coarse_way(source: Vectors, target: Vectors, skip: float, exact_cells: int,
     halves = [_halved(vectors) for vectors in (source, target)]
     n, m = (half.shape[0] for half in halves)
     if n * m <= exact_cells or min(n, m) < 2 * band:
-        limits = _everything(n, m)
+        limits = everything(n, m)
     else:
-        limits = _around(_coarse_way(halves[0], halves[1], skip, exact_cells, band), n, m, band)
-    sides = [_Side(added_up(half), half.shape[0]) for half in halves]
+        limits = around(_coarse_way(halves[0], halves[1], skip, exact_cells, band), n, m, band)
+    sides = [Side(added_up(half), half.shape[0]) for half in halves]
     beads = _align(sides[0], sides[1], (n, m), bead_sizes(2), limits, skip)
     corners = [(bead.source_end * 2, bead.target_end * 2) for bead in beads]
     whole = (source.shape[0], target.shape[0])
@@ -271,9 +314,7 @@ def _halved(vectors: Vectors) -> Vectors:
     return unit_rows(adding @ vectors)
 
 
-def _around(
-    corners: Sequence[tuple[int, int]], n: int, m: int, band: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def around(corners: Sequence[tuple[int, int]], n: int, m: int, band: int) -> Limits:
     """Give the limits of a band around a way."""
     lows, highs = np.full(n + 1, m, dtype=np.int64), np.zeros(n + 1, dtype=np.int64)
     for (i, j), (next_i, next_j) in pairwise(corners):
@@ -303,24 +344,6 @@ def _walk(costs: Any, beads: Any, lows: Any, highs: Any, end: int) -> Any:
                     best[i, j - lows[i]] = cost
                     chosen[i, j - lows[i]] = number
     return chosen, best[rows - 1, end - lows[rows - 1]]
-
-
-def _read_back(
-    chosen: NDArray[np.int8],
-    costs: NDArray[np.float32],
-    beads: Sequence[tuple[int, int]],
-    lows: NDArray[np.int64],
-    sides: tuple[_Side, _Side],
-) -> list[Bead]:
-    found = []
-    i, j = (side.sentences for side in sides)
-    while i or j:
-        a, b = beads[number := int(chosen[i, j - lows[i]])]
-        mass = sum(side.mass(end - length, end) for side, length, end in zip(sides, (a, b), (i, j), strict=True))
-        mass = mass / 2 if a and b else mass
-        found.append(Bead(i - a, i, j - b, j, float(costs[number, i, j - lows[i]]) / mass))
-        i, j = i - a, j - b
-    return found[::-1]
 
 
 def added_up(vectors: Vectors) -> SpanVectors:

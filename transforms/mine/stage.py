@@ -158,6 +158,7 @@ class Mine(beam.PTransform):  # type: ignore[misc]
         pairs: pairs of varieties, (source, target), as BCP 47 tags.
         folder: folder of the vectors checkpoint; the blocks' own folder is what is read.
         known: pairs of document ids that are known to correspond, as `Correspond` gives them.
+        curves: folder of the pairs checkpoint, below which the curves of probabilities are written; empty: they are not.
 
     Raises:
         SettingsError: a variety is paired with itself, or a pair comes twice.
@@ -167,6 +168,7 @@ class Mine(beam.PTransform):  # type: ignore[misc]
     pairs: Sequence[PairOfVarieties]
     folder: str = ""
     known: beam.PCollection | None = None
+    curves: str = ""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -201,7 +203,8 @@ class Mine(beam.PTransform):  # type: ignore[misc]
         decided = (
             passes
             | "Gather neighbourhoods" >> beam.CoGroupByKey()
-            | "Decide" >> beam.FlatMap(_decide, settings=self.settings, known=known).with_output_types(Fate)
+            | "Decide"
+            >> beam.FlatMap(_decide, settings=self.settings, known=known, curves=self.curves).with_output_types(Fate)
             | "Spread fates" >> beam.Reshuffle()
         )
         read = _with_accounts(decided | "Read texts" >> beam.ParDo(_ReadTexts()).with_outputs(*_ACCOUNTS, main="made"))
@@ -346,9 +349,10 @@ def _decide(
     gathered: tuple[str, dict[str, Iterable[BlockNeighbours]]],
     settings: MineSettings,
     known: Iterable[tuple[str, str]],
+    curves: str,
 ) -> Iterator[Fate]:
     passes = gathered[1]
-    yield from decide(list(passes["first"]), settings, known, list(passes.get("second", ())))
+    yield from decide(list(passes["first"]), settings, known, list(passes.get("second", ())), curves)
 
 
 class _ReadTexts(beam.DoFn):  # type: ignore[misc]

@@ -54,7 +54,8 @@ def slow_cost(sides, lengths, start, size, largest):
     distances = 1 - (sides[0] @ sides[1].T).astype(np.float64)
     scale = (distances.mean(axis=1)[:, None] + distances.mean(axis=0)[None, :]) / 2
     if 0 in size:
-        return monotone.SKIP * np.quantile(distances / np.maximum(scale, 1e-6), monotone.SKIP_QUANTILE) * sum(mass)
+        far = max(np.quantile(distances / np.maximum(scale, 1e-6), monotone.SKIP_QUANTILE), 0.05)
+        return monotone.SKIP * far * sum(mass)
     means = [(1 - (run @ other.T).astype(np.float64)).mean() for run, other in zip(runs, sides[::-1], strict=True)]
     near = (1 - float(runs[0] @ runs[1])) / max(np.mean(means), 1e-6)
     x, y = mass[0] * lengths[0].mean(), mass[1] * lengths[0].mean()

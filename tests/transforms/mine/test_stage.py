@@ -1,5 +1,6 @@
 """The graph gives the pairs of the pure functions, whatever the blocks, and accounts for every sentence."""
 
+import json
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -20,7 +21,17 @@ from schemas.sentence import SentenceBatch
 from transforms.common.blocks import VectorBlock, block_paths, write_dense, write_sentences, write_sparse
 from transforms.common.coders import BatchCoder, encode_batch
 from transforms.common.shards import write_shard
-from transforms.mine import Correspond, DocumentSettings, Mine, MineSettings, Select, mine_vectors
+from transforms.mine import (
+    Correspond,
+    DocumentSettings,
+    Mine,
+    MineSettings,
+    Select,
+    curve_json,
+    judged_curve,
+    mine_vectors,
+    read_curve,
+)
 from transforms.mine import blockwise as planned
 from transforms.mine.blockwise import (
     Square,
@@ -342,6 +353,22 @@ def test_pairs_are_joined_run_by_run(tmp_path, monkeypatch):
     ids = [i for pairs in joined for i in pairs.texts("pair_id")]
     whole, _, _ = run(blocks, [("lij", "it")], MineSettings(threshold=1.2))
     assert sorted(ids) == whole.texts("pair_id")
+
+
+def test_the_curve_of_each_pair_of_varieties_is_written_and_drawn(tmp_path):
+    curve = judged_curve([1.0, 1.3], [False, True])
+    (tmp_path / "judged.json").write_bytes(curve_json(curve, []))
+    blocks = make_blocks(tmp_path, 1)
+    found = [part for square in plan_squares(blocks, [("lij", "it")]) for part in search_square(square, 5)]
+    settings = MineSettings(calibration=str(tmp_path / "judged.json"))
+    fates = [list(decide(found, settings, folder=str(tmp_path / "pairs"))) for _ in range(2)]
+    assert len(fates[0]) == len(fates[1]) == 2
+    written = sorted(path.name for path in (tmp_path / "pairs" / "curves").iterdir())
+    assert written == ["lij-it.json", "lij-it.svg"]
+    assert read_curve(str(tmp_path / "pairs" / "curves" / "lij-it.json")) == curve
+    costs = json.loads((tmp_path / "pairs" / "curves" / "lij-it.json").read_bytes())["costs"]
+    assert [cost["precision"] for cost in costs] == [0.8, 0.9, 0.95, 0.99]
+    assert all(0 <= cost["recall"] <= 1 for cost in costs)
 
 
 def test_vectors_of_other_spaces_are_refused_with_their_files(tmp_path):
