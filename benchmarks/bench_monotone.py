@@ -5,15 +5,22 @@
 oldi-seed: the Wikipedia pages of OLDI Seed; on either side, of each page, a tenth of the sentences is missing, some are
 cut at a comma, some are joined with the next, all at random (`--seed`); beads that must be found are the smallest
 sets of sentences that cover the same lines. Development: parts 36 to 67; test: 68 to 99. alibi-fren: five French
-stories and their English translations, whose aligned lines are cut into sentences (development: the first two). Strict: a bead counts
-when both sides are right; lax: when it shares a sentence on both sides with one that is (Véronis and Langlais 2000);
-F1 over all documents; sentences alone do not count.
+stories and their English translations, whose aligned lines are cut into sentences (development: the first two). udhr:
+the Universal Declaration of Human Rights, its paragraphs cut into sentences; paragraphs of an article correspond by
+their numbers where both sides have as many, else the article as a whole. Strict: a bead counts when both sides are
+right; lax: when it shares a sentence on both sides with one that is (Véronis and Langlais 2000); F1 over all
+documents; sentences alone do not count.
+
+once: the first way alone; ours: learned from it and aligned again, all documents of a set together; alone: each document
+by itself, as `isogloss pair --monotone` does; by length: Gale and Church.
 """
 
 import math
+import re
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +28,15 @@ import numpy as np
 from schemas.identity import bucket_of, content_id
 from transforms.embed.backends.ngram import fit_encode
 from transforms.embed.settings import NgramSettings
-from transforms.mine.monotone import Bead, align_monotone
+from transforms.mine.evidence import Document, align_documents
+from transforms.mine.monotone import Bead
 from transforms.segment import split_sentences
 
 PAIRS = (("lij_Latn", "ita_Latn"), ("fur_Latn", "eng_Latn"), ("ary_Arab", "arz_Arab"))
+DECLARATIONS = {
+    "development": (("cos", "ita"), ("ltz", "deu_1996"), ("oci_1", "cat")),
+    "test": (("lij", "ita"), ("fur", "ita"), ("vec", "ita"), ("roh_sursilv", "roh_vallader"), ("gsw1", "deu_1996")),
+}
 PARTS = {"development": (36, 68), "test": (68, 100)}
 MISSING, CUT, JOINED = 0.1, 0.15, 0.15
 
@@ -37,14 +49,22 @@ def main(data: Path, split: str) -> None:
     """Measure all sets."""
     sets = [(f"{a[:3]}-{b[:3]}", oldi_documents(data, (a, b), split)) for a, b in PAIRS]
     sets.append(("fra-eng", alibi_documents(data, split)))
+    sets += [(f"udhr {a}-{b}", [declaration(data, (a, b))]) for a, b in DECLARATIONS[split]]
     for name, documents in sets:
-        start = time.perf_counter()
-        ours, lengths = measure(documents, by_vectors), measure(documents, by_lengths)
         sentences = sum(len(side) for document in documents for side in document)
-        print(
-            f"{name}: {len(documents)} documents, {sentences} sentences: strict {ours[0]:.4f} lax {ours[1]:.4f}; "
-            f"by length: strict {lengths[0]:.4f} lax {lengths[1]:.4f} ({time.perf_counter() - start:.1f} s)"
-        )
+        print(f"{name}: {len(documents)} documents, {sentences} sentences", flush=True)
+        laid = laid_out(documents)
+        for kind, align in (
+            ("once", lambda laid=laid: align_documents(laid, rounds=0)),
+            ("ours", lambda laid=laid: align_documents(laid)),
+            ("alone", lambda laid=laid: [align_documents([document])[0] for document in laid]),
+            ("by length", lambda documents=documents: by_lengths(documents)),
+        ):
+            start = time.perf_counter()
+            beads = align()
+            took = time.perf_counter() - start
+            strict, lax = measure(documents, lambda _, beads=beads: beads)
+            print(f"  {kind:9}  strict {strict:.4f}  lax {lax:.4f}  ({took:.1f} s)", flush=True)
 
 
 def oldi_documents(data: Path, names: tuple[str, str], split: str, seed: int = 0) -> list[tuple[Side, Side]]:
@@ -100,6 +120,40 @@ def alibi_documents(data: Path, split: str) -> list[tuple[Side, Side]]:
     return documents
 
 
+def declaration(data: Path, names: tuple[str, str]) -> tuple[Side, Side]:
+    """Cut the paragraphs of two declarations into sentences; what belongs together has the same numbers."""
+    articles = [_articles((data / "udhr" / f"{name}.html").read_text(encoding="utf-8")) for name in names]
+    sides: tuple[Side, Side] = ([], [])
+    for number, paragraphs in enumerate(zip(*articles, strict=True)):
+        is_even = len(paragraphs[0]) == len(paragraphs[1])
+        for side, name, own in zip(sides, names, paragraphs, strict=True):
+            for place, text in enumerate(own):
+                owner = frozenset([number * 1000 + (place if is_even else 0)])
+                side += [(text[a:b], owner) for a, b in split_sentences(text, _VARIETIES.get(name[:3]))]
+    return sides
+
+
+_VARIETIES = {
+    "ita": "it",
+    "deu": "de",
+    "cat": "ca",
+    "gsw": "gsw",
+    "lij": "lij",
+    "fur": "fur",
+    "vec": "vec",
+    "ltz": "lb",
+}
+
+
+def _articles(page: str) -> list[list[str]]:
+    """Give the paragraphs of the preamble and of each article."""
+    blocks = [match.group() for match in re.finditer(r"<(header|article)\b.*?</\1>", page, re.DOTALL)]
+    return [
+        [" ".join(text.split()) for text in re.findall(r"<(?:p|li)\b[^>]*>([^<]+)", block) if text.strip()]
+        for block in blocks
+    ]
+
+
 def answers(source: Side, target: Side) -> Beads:
     """Give the beads that must be found: sentences that are connected through the lines that they are made of."""
     groups: list[tuple[set[int], set[int], set[int]]] = []
@@ -146,21 +200,28 @@ def harmonic(a: float, b: float) -> float:
 
 
 def by_vectors(documents: Sequence[tuple[Side, Side]]) -> list[list[Bead]]:
-    """Align by n-gram vectors, of joined sentences too."""
+    """Align all documents together."""
+    return align_documents(laid_out(documents))
+
+
+def laid_out(documents: Sequence[tuple[Side, Side]]) -> list[Document]:
+    """Give documents with n-gram vectors, of joined sentences too."""
     texts = [[text for document in documents for text, _ in document[place]] for place in (0, 1)]
     encoder, _ = fit_encode(texts, NgramSettings())
-    found = []
+    made = []
     for sides in documents:
         lines = [[text for text, _ in side] for side in sides]
         runs = [
-            lambda length, side=side: encoder.encode(
-                [" ".join(side[i : i + length]) for i in range(len(side) - length + 1)]
+            cache(
+                lambda length, side=side: encoder.encode(
+                    [" ".join(side[i : i + length]) for i in range(len(side) - length + 1)]
+                )
             )
             for side in lines
         ]
         lengths = [np.array([len(text) for text in side], dtype=np.float64) for side in lines]
-        found.append(align_monotone(runs[0], runs[1], (len(lines[0]), len(lines[1])), lengths=(lengths[0], lengths[1])))
-    return found
+        made.append(Document(runs[0], runs[1], (len(lines[0]), len(lines[1])), (lengths[0], lengths[1])))
+    return made
 
 
 PRIORS = {(1, 1): 0.89, (1, 0): 0.00495, (0, 1): 0.00495, (2, 1): 0.0445, (1, 2): 0.0445, (2, 2): 0.011}

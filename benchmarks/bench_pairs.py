@@ -2,6 +2,7 @@
 
     python benchmarks/bench_pairs.py ../shared/data/oldi-seed/seed            # whole OLDI Seed, about two minutes
     python benchmarks/bench_pairs.py ../shared/data/oldi-seed/seed --part dev  # documents 36-67 of 100; test: 68-99
+    python benchmarks/bench_pairs.py ../shared/data --further                   # icorpus-nan and xsid, the same protocol
 
 Each side keeps a random two thirds of its lines, shuffled, so half of what is left has its partner; a line that stands
 twice is used once; a pair is right when the two lines have the same number. `once` is the first pass alone.
@@ -26,6 +27,9 @@ PAIRS = (
     ("ary_Arab", "arz_Arab"),
 )
 PARTS = {"all": (0, 100), "dev": (36, 68), "test": (68, 100)}
+FURTHER = ("gsw-de", "de-ba-de", "de-st-de", "de-muc-de", "nap-it", "gsw-de-st")
+"""Validation queries of xSID, 300 a side: assistant queries, short and much alike."""
+ICORPUS_LINES = 3000
 ASKED = (0.9, 0.95)
 
 
@@ -35,7 +39,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--part", choices=sorted(PARTS), default="all")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--further", action="store_true", help="icorpus-nan and xsid; the folder is that of all data")
     options = parser.parse_args()
+    if options.further:
+        further(options.folder, options.seeds)
+        return
     for names in PAIRS:
         for seed in range(options.seeds):
             sides = halves(options.folder, names, options.part, seed)
@@ -45,16 +53,57 @@ def main() -> None:
             print(f"{label}  twice {told(twice, sides)}", flush=True)
 
 
+def further(data: Path, seeds: int) -> None:
+    """Measure sets whose lines stand side by side: Taiwanese Hokkien with Mandarin, and the queries of xSID."""
+    folder = data / "icorpus-nan"
+    columns = {
+        "nan-cmn": [
+            (folder / name).read_text("utf-8").splitlines() for name in ("nan.hanzi_corrected.txt", "cmn.raw.txt")
+        ]
+    }
+    for name in FURTHER:
+        source, _, target = name.rpartition("-de-st" if name.endswith("-de-st") else "-")
+        pair = (source, "de-st" if name.endswith("-de-st") else target)
+        queries = [_queries(data / "xsid" / f"{side}.valid.conll") for side in pair]
+        common = sorted(queries[0].keys() & queries[1].keys())
+        columns[name] = [[side[number] for number in common] for side in queries]
+    for name, texts in columns.items():
+        for seed in range(seeds):
+            lines = np.arange(len(texts[0]))
+            if len(lines) > ICORPUS_LINES:
+                lines = np.sort(np.random.default_rng(seed).permutation(lines)[:ICORPUS_LINES])
+            sides = chosen(texts, lines, np.random.default_rng(seed))
+            print(
+                f"{name} {len(sides[0][0])} + {len(sides[1][0])} {seed}  {told(mined(sides, second_pass=True), sides)}",
+                flush=True,
+            )
+
+
+def _queries(path: Path) -> dict[str, str]:
+    """Read the texts of a file of xSID by their ids."""
+    found, number = {}, ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, _, value = line.removeprefix("#").partition(":" if ":" in line.partition("=")[0] else "=")
+        if line.startswith("#") and name.strip() == "id":
+            number = value.strip()
+        if line.startswith("#") and name.strip() == "text":
+            found[number] = value.strip()
+    return found
+
+
 Side = tuple[list[str], np.ndarray]
 
 
 def halves(folder: Path, names: tuple[str, str], part: str, seed: int) -> tuple[Side, Side]:
     """Give the texts and line numbers that each side keeps."""
-    random = np.random.default_rng(seed)
-    pool = np.array(lines_of(folder, part))
+    texts = [(folder / name).read_text(encoding="utf-8").splitlines() for name in names]
+    return chosen(texts, np.array(lines_of(folder, part)), np.random.default_rng(seed))
+
+
+def chosen(texts: list[list[str]], pool: np.ndarray, random: np.random.Generator) -> tuple[Side, Side]:
+    """Keep a random two thirds of the lines of each side, shuffled; a line that stands twice is used once."""
     sides = []
-    for name in names:
-        text = (folder / name).read_text(encoding="utf-8").splitlines()
+    for text in texts:
         first: dict[str, int] = {}
         for number in np.sort(random.permutation(pool)[: len(pool) * 2 // 3]):
             first.setdefault(text[number], int(number))
