@@ -54,7 +54,9 @@ _USUAL_VARIANCE, _LEAST_VARIANCE = 6.8, 0.3
 _USUAL_NEAR, _USUAL_DEVIATION, _LEAST_DEVIATION = 0.5, 0.15, 0.02
 _BEADS = 5.0
 """Found beads that the usual values of lengths and nearness count as."""
-_LEAST_FALL = 0.005
+_USUAL_MIDDLE, _USUAL_FALL, _LEAST_FALL = 1.0, 0.06, 0.005
+_CHANCE_PAIRS = 100.0
+"""Pairs of runs that the usual values of chance count as: in a document of three sentences a third belongs together."""
 _NORMAL_MEDIAN_OF_SQUARES = 0.4549
 _NORMAL_DEVIATION_OF_MEDIAN = 1.4826
 
@@ -253,11 +255,13 @@ def _by_chance(views: Sequence[_View], size: Size) -> tuple[float, float]:
         if size in view.beads
     ]
     if not taken:
-        return 1.0, 1.0  # no document is that long
+        return _USUAL_MIDDLE, _USUAL_FALL  # no document is that long
     values = np.concatenate(taken)
     middle = float(np.median(values))
     below = values[values < middle]
-    return middle, max(float((middle - below).mean()) if len(below) else 0.0, _LEAST_FALL)
+    fall = float((middle - below).mean()) if len(below) else 0.0
+    usual = _CHANCE_PAIRS / (_CHANCE_PAIRS + len(values))
+    return middle + usual * (_USUAL_MIDDLE - middle), max(fall + usual * (_USUAL_FALL - fall), _LEAST_FALL)
 
 
 def _by_size(way: Sequence[Bead]) -> dict[Size, list[int]]:
