@@ -4,10 +4,13 @@ A batch is a thin, typed coat over an Arrow RecordBatch. Its class is its noun (
 graph that hands sentences to a stage of pairs is refused when it is built.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 BATCH_ROWS = 8192
 """Most rows in a batch."""
@@ -129,10 +132,36 @@ class Batch:
             return cls(pa.RecordBatch.from_pylist([], schema=rows.schema))
         return cls(joined[0] if len(joined) == 1 else _joined(joined))
 
-    def pieces(self, rows: int = BATCH_ROWS) -> Iterator[Self]:
-        """Cut into batches of at most `rows` rows, in order; no rows give no batch."""
-        for start in range(0, len(self), rows):
-            yield type(self)(self.data.slice(start, rows))
+    def pieces(self, rows: int = BATCH_ROWS, together: str = "") -> Iterator[Self]:
+        """Cut into batches of at most `rows` rows, in order; no rows give no batch.
+
+        Args:
+            rows: most rows of a batch.
+            together: column; neighbouring rows with one value stay in one batch. Of a run of more than `rows` rows
+                each `rows` are a batch, from its first row on, so that the cuts do not depend on what stands before it.
+        """
+        if not together:
+            for start in range(0, len(self), rows):
+                yield type(self)(self.data.slice(start, rows))
+            return
+        start = end = 0
+        for first, last in itertools.pairwise(self.runs(together)):
+            for place in range(first, last, rows):
+                following = min(place + rows, last)
+                if following - start > rows or place > first:
+                    yield type(self)(self.data.slice(start, end - start))
+                    start = place
+                end = following
+        if end > start:
+            yield type(self)(self.data.slice(start, end - start))
+
+    def runs(self, name: str) -> list[int]:
+        """Give where each run of rows with one value in the column `name` begins, and the number of rows at the end."""
+        if len(self) == 0:
+            return [0]
+        values = self.column(name)
+        differs = pc.not_equal(values.slice(1), values.slice(0, len(values) - 1))
+        return [0, *(np.flatnonzero(differs.to_numpy(zero_copy_only=False)) + 1).tolist(), len(values)]
 
     def take(self, indices: Any) -> Self:
         """Give the rows at these positions, in this order."""

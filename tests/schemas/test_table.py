@@ -107,8 +107,25 @@ def test_pieces_are_the_batch_cut(size):
     assert DocumentBatch.concatenate(pieces) == batch
 
 
+def test_rows_with_one_value_stay_in_one_piece():
+    batch = DocumentBatch.from_rows([document(f"{n}", source=source) for n, source in enumerate("aaabbcaaaaaaaad")])
+    pieces = [piece.texts("source") for piece in batch.pieces(4, together="source")]
+    assert [tag for piece in pieces for tag in piece] == list("aaabbcaaaaaaaad")
+    assert ["".join(piece) for piece in pieces] == ["aaa", "bbc", "aaaa", "aaaa", "d"]
+
+
+def test_a_long_run_is_cut_alike_whatever_stands_before_it():
+    for before in ("", "b", "bcd"):
+        batch = DocumentBatch.from_rows(
+            [document(f"{n}", source=source) for n, source in enumerate(f"{before}aaaaaaa")]
+        )
+        cut = ["".join(piece.texts("source")) for piece in batch.pieces(3, together="source")]
+        assert [piece for piece in cut if "a" in piece] == ["aaa", "aaa", "a"]
+
+
 def test_nothing_has_no_pieces():
     assert list(DocumentBatch.empty().pieces()) == []
+    assert list(DocumentBatch.empty().pieces(together="source")) == []
     assert DocumentBatch.concatenate([]) == DocumentBatch.empty()
 
 

@@ -45,6 +45,8 @@ class MapBatches(beam.PTransform):  # type: ignore[misc]
         made_unit: the made noun's unit, where it is another one; its rows are entered as yielded.
         made_variety: column of the made noun that tells the variety on entering; `variety` when empty.
         extra: a collection of one value, which the function gets as its second argument.
+        together: column of the made noun; rows with one value that the function gives one after another stay in one
+            batch (see `Batch.pieces`).
     """
 
     stage: str
@@ -57,6 +59,7 @@ class MapBatches(beam.PTransform):  # type: ignore[misc]
     made_unit: str = ""
     made_variety: str = ""
     extra: beam.PCollection | None = None
+    together: str = ""
 
     def expand(self, batches: beam.PCollection) -> Outcome:
         """Apply the function to each batch."""
@@ -77,6 +80,7 @@ class _RunBatch(beam.DoFn):  # type: ignore[misc]
         self._parent = settings.parent
         self._made_unit = settings.made_unit
         self._made_variety = settings.made_variety or settings.variety
+        self._together = settings.together
         self._function: StageFunction | None = None
 
     def setup(self) -> None:
@@ -96,7 +100,7 @@ class _RunBatch(beam.DoFn):  # type: ignore[misc]
             entries.append(result.ledger)
         count(self._stage, f"{self._unit}s", len(batch))
         count(self._stage, "rejects", len(result.rejects))
-        yield from result.made.pieces()
+        yield from result.made.pieces(together=self._together)
         for piece in result.rejects.pieces():
             yield beam.pvalue.TaggedOutput("rejects", piece)
         yield beam.pvalue.TaggedOutput("ledger", LedgerBatch.concatenate(entries))

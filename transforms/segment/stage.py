@@ -1,7 +1,8 @@
 """Documents in, sentences out, each with its span in the text as found.
 
 A sentence that is too long or has no letters is rejected; a document none of whose sentences goes on is
-rejected with the reason of its last one, or as empty. Order and duplicates do not matter. Cost: some
+rejected with the reason of its last one, or as empty. The sentences of a document come out in one batch, up to 8,192
+of them, so that those who look at neighbours need no shuffle. Order and duplicates do not matter. Cost: some
 100,000 lines a second and core in Latin script.
 """
 
@@ -38,5 +39,6 @@ class Segment(beam.PTransform):  # type: ignore[misc]
             variety="language_hint",
             parent="document_id",
             made_unit="sentence",
+            together="document_id",
         )
         return outcome
