@@ -63,27 +63,31 @@ def _add_varieties(commands: Any, command: Command) -> None:
         "list and search the varieties",
         """\
 List the varieties that isogloss knows: tag, name, own name, script, standard language, family. A
-TEXT is searched for in tags, names, aliases and families. One file adds a variety: docs/varieties.md.
+TEXT is searched for in tags, names, aliases and families; as a whole also in Glottocodes and in the
+labels of lid.176, GlotLID, OpenLID and LASER. What matches as a whole comes first. With --json
+everything that is known, an object a line. One file adds a variety: docs/varieties.md.
 
 examples:
   isogloss varieties
   isogloss varieties occitan
+  isogloss varieties --json als
 """,
     )
     added.add_argument("text", nargs="?", default="", metavar="TEXT", help="what to search for")
+    added.add_argument("--json", action="store_true", help="print everything that is known, as JSON lines")
 
 
 def _varieties(options: argparse.Namespace) -> int:
-    from pipelines.filters import _write
-    from schemas.variety import registry
+    import msgspec
 
-    wanted = options.text.casefold()
-    found = 0
-    for variety in registry().values():
-        names = [variety.tag, variety.name, variety.autonym or "", variety.family, *(a.name for a in variety.aliases)]
-        if not any(wanted in name.casefold() for name in names):
+    from pipelines.filters import _write
+    from schemas.variety import search
+
+    found = search(options.text)
+    for variety in found:
+        if options.json:
+            _write(msgspec.json.encode(variety).decode("utf-8"))
             continue
-        found += 1
         row = (variety.tag, variety.name, variety.autonym, variety.script, variety.standard, variety.family)
         _write("\t".join(value or "-" for value in row))
     return 0 if found else 1

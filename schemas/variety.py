@@ -130,6 +130,34 @@ def find(name: str, source: str | None = None) -> Variety | None:
     return None
 
 
+def search(text: str) -> list[Variety]:
+    """Find varieties by a part of tag, name, autonym, alias or family, or by a whole code or label.
+
+    Args:
+        text: in any letter case, `_` for `-`; empty: all.
+
+    Returns:
+        First those that bear the text as a whole (as tag, name, alias, code or label), then the others, both in the order
+        of the tags.
+
+    Example:
+        >>> [variety.tag for variety in search("als")][:2]
+        ['als', 'gsw']
+    """
+    wanted = _key(text)
+    whole: list[Variety] = []
+    partly: list[Variety] = []
+    for variety in registry().values():
+        labels = [label for many in variety.labels.values() for label in many]
+        names = [variety.tag, variety.name, variety.autonym or "", *(alias.name for alias in variety.aliases)]
+        keys = [_key(name) for name in names]
+        if wanted and wanted in (*keys, *(_key(code or "") for code in (variety.glottocode, variety.laser, *labels))):
+            whole.append(variety)
+        elif any(wanted in key for key in (*keys, _key(variety.family))):
+            partly.append(variety)
+    return whole + partly
+
+
 def fallbacks(tag: str) -> tuple[str, ...]:
     """Give the variety, its standard language, that one's standard language, and so on.
 
