@@ -3,8 +3,8 @@
     python benchmarks/bench_identify.py                 lines that come with the tests, repeated with other words
     python benchmarks/bench_identify.py LINES.txt ...   lines of yours
 
-The stage's figure holds everything: reading the Arrow column, features, all labels, calibration, the decision, the
-new columns. The library's holds the call alone, for one label, on lines that are prepared already. Processor time.
+The stage's figure holds everything: reading the Arrow column, features, all labels, calibration, context, mixtures,
+dialectness, the decisions, the new columns; `alone` leaves context and mixtures out. The library's holds the call alone, for one label, on lines that are prepared already. Processor time.
 """
 
 import argparse
@@ -76,8 +76,11 @@ def main() -> None:
 
     library = _FastText(model_path=str(model_path(options.model))).f
     function = IdentifySentences(IdentifySettings(model=options.model))()
+    alone = IdentifySentences(IdentifySettings(model=options.model, context="none", mixed_from=1.0))()
     restricted = IdentifySentences(IdentifySettings(model=options.model), ("lij", "it", "lmo", "fur"))()
-    print(f"{'characters':>12} {'lines':>8} {'stage':>10} {'4 expected':>10} {'fastText':>10}  stage / fastText")
+    print(
+        f"{'characters':>12} {'lines':>8} {'stage':>10} {'alone':>10} {'4 expected':>10} {'fastText':>10}  stage / fastText"
+    )
     for least, most in (*LENGTHS, (1, 2000)):
         chosen = [text for text in texts if least <= len(text) < most]
         if not chosen:
@@ -89,9 +92,10 @@ def main() -> None:
         ]
         ours = lines_per_second(lambda: [function(batch) for batch in given], len(chosen))  # noqa: B023
         fewer = lines_per_second(lambda: [restricted(batch) for batch in given], len(chosen))  # noqa: B023
+        less = lines_per_second(lambda: [alone(batch) for batch in given], len(chosen))  # noqa: B023
         theirs = lines_per_second(lambda: library.multilinePredict(prepared, 1, 0.0, "replace"), len(chosen))  # noqa: B023
         print(
-            f"{least:>5}-{most - 1:<6} {len(chosen):>8,} {ours:>10,.0f} {fewer:>10,.0f} {theirs:>10,.0f}  {ours / theirs:.1f}"
+            f"{least:>5}-{most - 1:<6} {len(chosen):>8,} {ours:>10,.0f} {less:>10,.0f} {fewer:>10,.0f} {theirs:>10,.0f}  {ours / theirs:.1f}"
         )
 
 

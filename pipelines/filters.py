@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import msgspec
 
 from schemas.errors import SettingsError
+from schemas.table import BATCH_ROWS
 
 _LINES = "lines of UTF-8 from files or, without any, from standard input"
 
@@ -113,15 +114,20 @@ def _add_identify(commands: Any, command: Callable[..., argparse.ArgumentParser]
         "lines -> variety, probability, line",
         """\
 Identify the variety of every line. Prints: tag TAB probability TAB line; with --top N, N tags and
-probabilities before the line. `und` stands for: not determined.
+probabilities before the line. `und` stands for: not determined. With --all a header and further
+columns: the answer of the line alone, whether it is in two varieties, its dialectness.
 
 examples:
   isogloss identify < lines.txt
   isogloss identify --expect lij,it --top 2 lines.txt
   isogloss identify --model lid.176.ftz < lines.txt
   isogloss identify --adapt --expect rm-sursilv,rm-vallader,rm-puter lines.txt
+  isogloss identify --context --all page.txt
+  isogloss identify --model wide.ftz --then narrow.ngrams lines.txt
 
-With --adapt the lines themselves, which are held in memory, teach the model what it could not
+With --context the lines around help: those up to the next empty line are of one document. With
+--then a second model divides what the first one gives to the varieties that the second one knows,
+or to those of --among. With --adapt the lines themselves, which are held in memory, teach the model what it could not
 know; where that would do harm it is left alone. What was found is said on standard error.
 """,
     )
@@ -130,14 +136,45 @@ know; where that would do harm it is left alone. What was found is said on stand
     added.add_argument("--expect", metavar="TAGS", help="varieties that can occur, separated by commas")
     added.add_argument("--top", type=_positive, default=1, metavar="N", help="how many varieties to print (default 1)")
     added.add_argument("--adapt", action="store_true", help="learn from the lines first; needs --expect")
+    added.add_argument("--context", action="store_true", help="neighbours help; an empty line ends a document")
+    added.add_argument("--then", metavar="MODEL", help="a narrow model that decides among close varieties")
+    added.add_argument("--among", metavar="TAGS", help="what --then divides (default: the varieties that it knows)")
+    added.add_argument("--all", action="store_true", help="print a header and every column")
+
+
+_IDENTIFY_COLUMNS = (
+    *("variety", "variety_probability", "own_variety", "own_probability"),
+    *("mixed_probability", "mixed_variety", "mixed_share", "dialectness"),
+)
 
 
 def _identify(options: argparse.Namespace) -> None:
-    from transforms.identify import IdentifySettings, SentenceIdentifier, adapt_to_lines
+    from transforms.identify import (
+        CascadeSettings,
+        IdentifySettings,
+        SentenceIdentifier,
+        adapt_to_lines,
+        identified_lines,
+    )
 
+    if options.among and not options.then:
+        raise SettingsError("--among goes with --then")
+    if options.all and options.top > 1:
+        raise SettingsError("--all prints one variety a line: it does not go with --top")
     expected = tuple(_known_variety(tag) for tag in options.expect.split(",")) if options.expect else ()
-    identifier = SentenceIdentifier(IdentifySettings(model=options.model, top=options.top), expected)
-    chunks: Iterable[list[str]] = _chunks(_lines(options.files))
+    among = tuple(_known_variety(tag) for tag in options.among.split(",")) if options.among else ()
+    cascade = CascadeSettings(model=options.then, among=among) if options.then else None
+    settings = _settings(
+        IdentifySettings,
+        model=options.model,
+        top=options.top,
+        cascade=cascade,
+        context="document" if options.context else "none",
+    )
+    identifier = SentenceIdentifier(settings, expected)
+    chunks: Iterable[list[str]] = (
+        _documents(_lines(options.files)) if options.context else _chunks(_lines(options.files))
+    )
     if options.adapt:
         chunks = list(chunks)
         report = adapt_to_lines(identifier, ([_clean(line) for line in lines] for lines in chunks))
@@ -145,9 +182,35 @@ def _identify(options: argparse.Namespace) -> None:
             f"{report.moved:.3f} of the lines changed their variety" if report.is_used else f"not used: {report.why}"
         )
         print(f"isogloss identify: adaptation to {report.lines:,} lines: {found}", file=sys.stderr)
+    if options.all:
+        _write("\t".join([*_IDENTIFY_COLUMNS, "line"]))
     for lines in chunks:
-        for line, answer in zip(lines, identifier.answers([_clean(line) for line in lines]), strict=True):
+        texts = [_clean(line) for line in lines]
+        if options.all:
+            made = identified_lines(texts, identifier)
+            rows = zip(*(made.texts(name) for name in _IDENTIFY_COLUMNS), lines, strict=True)
+            for *cells, line in rows:
+                _write("\t".join([*("" if cell is None else _cell(cell) for cell in cells), line]))
+            continue
+        for line, answer in zip(lines, identifier.answers(texts, in_context=options.context), strict=True):
             _write("\t".join([*_shown(answer, options.top), line]))
+
+
+def _documents(lines: Iterator[str], size: int = BATCH_ROWS) -> Iterator[list[str]]:
+    """Gather whole documents, which an empty line ends; one of more than `size` lines is cut."""
+    gathered: list[str] = []
+    document: list[str] = []
+    for line in lines:
+        document.append(line)
+        if not line.strip() or len(document) == size:
+            if len(gathered) + len(document) > size:
+                yield gathered
+                gathered = []
+            gathered += document
+            document = []
+    for part in (gathered, document) if len(gathered) + len(document) > size else (gathered + document,):
+        if part:
+            yield part
 
 
 def _shown(answer: Any, top: int) -> list[str]:

@@ -9,7 +9,7 @@ from schemas.sentence import SENTENCE, SentenceBatch
 from transforms.common.checkpoint import FinishCheckpoint, Plan, is_finished, shard_references
 from transforms.common.shards import ReadShards, ShardReference, WriteShards
 from transforms.deduplicate import Deduplicate
-from transforms.identify import Identify, LearnFromSentences
+from transforms.identify import Identify, IdentifySettings, LearnFromSentences
 from transforms.normalize import Normalize
 from transforms.read import Read, list_inputs
 from transforms.segment import Segment
@@ -41,13 +41,13 @@ def prepare(run: Run) -> None:
             "varieties": list(varieties),
             "shards": configuration.corpus.shards,
         },
-        {"documents": documents_plan.fingerprint, "model": model_digest(configuration.identify.model)},
+        {"documents": documents_plan.fingerprint} | _models(configuration.identify),
     )
 
     def build(pipeline: beam.Pipeline) -> None:
         documents = _documents(pipeline, run, documents_plan)
         taught = None
-        if configuration.identify.adapt:
+        if configuration.identify.looks_before:
             taught = (
                 documents
                 | "read documents to learn" >> ReadShards(noun=DocumentBatch)
@@ -119,6 +119,12 @@ def _inputs(run: Run) -> dict[str, str]:
         lines = "\n".join(str(tuple(found)) for found in list_inputs(configuration.read))
         inputs["files"] = content_digest(lines.encode("utf-8"))
     return inputs
+
+
+def _models(settings: IdentifySettings) -> dict[str, str]:
+    """Name the identifier's model files by their digests."""
+    found = {"model": model_digest(settings.model)}
+    return found if settings.cascade is None else found | {"narrow model": model_digest(settings.cascade.model)}
 
 
 def _version(schema: object) -> int:

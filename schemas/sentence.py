@@ -1,4 +1,8 @@
-"""Sentence: a span of a document, with its variety and its cluster of duplicates."""
+"""Sentence: a span of a document, with its variety and its cluster of duplicates.
+
+Three answers to one question stand side by side: `own_variety` is what the sentence alone says, `context_variety` what it
+says among its neighbours, and `variety` is the one of the two that the run goes by.
+"""
 
 import pyarrow as pa
 
@@ -14,7 +18,7 @@ CANDIDATE = pa.struct(
 
 SENTENCE = table(
     "sentence",
-    1,
+    2,
     [
         field("sentence_id", pa.string(), "Content id of document and span."),
         field("document_id", pa.string(), "The document that it stands in."),
@@ -27,11 +31,59 @@ SENTENCE = table(
         field(
             "variety",
             pa.string(),
-            "Identified variety, a BCP 47 tag; `und` when the identifier abstains; null before identification.",
+            "Variety that later stages go by, a BCP 47 tag: `context_variety` where the configuration lets the context "
+            "decide, else `own_variety`; `und` when the identifier abstains; null before identification.",
             nullable=True,
         ),
         field("variety_probability", pa.float32(), "Probability of `variety`.", nullable=True, range="0 to 1"),
-        field("varieties", pa.list_(CANDIDATE), "The most probable varieties, best first.", nullable=True),
+        field(
+            "varieties",
+            pa.list_(CANDIDATE),
+            "The most probable varieties of the sentence alone, best first.",
+            nullable=True,
+        ),
+        field(
+            "own_variety",
+            pa.string(),
+            "Variety by the sentence alone; `und` when the identifier abstains.",
+            nullable=True,
+        ),
+        field("own_probability", pa.float32(), "Probability of `own_variety`.", nullable=True, range="0 to 1"),
+        field(
+            "context_variety",
+            pa.string(),
+            "Variety by the sentence, its neighbours, its document and, where asked for, its host; null where the context "
+            "was not looked at.",
+            nullable=True,
+        ),
+        field("context_probability", pa.float32(), "Probability of `context_variety`.", nullable=True, range="0 to 1"),
+        field(
+            "mixed_probability",
+            pa.float32(),
+            "Probability that it is in two varieties, by its windows of words; 0 where no second variety is plausible at "
+            "first sight; null where it is too short, or was not looked at.",
+            nullable=True,
+            range="0 to 1",
+            score_version="1",
+        ),
+        field("mixed_variety", pa.string(), "The second variety, where the windows speak for one.", nullable=True),
+        field(
+            "mixed_share",
+            pa.float32(),
+            "Share of the second variety.",
+            nullable=True,
+            unit="code points",
+            range="0 to 1",
+        ),
+        field(
+            "dialectness",
+            pa.float32(),
+            "How far it is from the standard language of its variety, by the evidence in 50 characters of it: 0 standard, "
+            "1 dialect; null where it is undetermined or the model does not know variety and standard language.",
+            nullable=True,
+            range="0 to 1",
+            score_version="1",
+        ),
         field(
             "cluster_id",
             pa.string(),

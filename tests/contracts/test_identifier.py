@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from schemas.variety import IDENTIFIERS
 from transforms.common.backends import backend_names, load_backend
 from transforms.identify import Labelled, TrainingPlan, train_identifier
+from transforms.identify.cascade import CascadeIdentifier
 from transforms.identify.text import as_column
 
 TEXTS = [
@@ -23,6 +24,7 @@ TEXTS = [
     "a" * 100_000,
 ]
 MODELS = {"fasttext": lambda folder: "embedded", "ngrams": lambda folder: train_small(folder / "small.ngrams")}
+CASCADE = "cascade"
 
 
 def train_small(path):
@@ -36,19 +38,22 @@ def test_every_backend_is_tested():
     assert set(backend_names("identify")) == set(MODELS)
 
 
-@pytest.fixture(scope="module", params=sorted(MODELS))
-def model(request, tmp_path_factory):
-    return request.param, MODELS[request.param](tmp_path_factory.mktemp("model"))
+@pytest.fixture(scope="module", params=[*sorted(MODELS), CASCADE])
+def identifier(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    if request.param == CASCADE:
+        wide, narrow = (load_backend("identify", kind)(MODELS[kind](folder)) for kind in ("fasttext", "ngrams"))
+        return CascadeIdentifier(wide, narrow)
+    return load_backend("identify", request.param)(MODELS[request.param](folder))
 
 
-@pytest.fixture(scope="module")
-def identifier(model):
-    return load_backend("identify", model[0])(model[1])
-
-
-def test_a_description_is_that_of_the_loaded_model(identifier, model):
-    labels, scheme = type(identifier).describe(model[1])
-    assert (labels, scheme) == (identifier.labels, identifier.scheme)
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_a_description_is_that_of_the_loaded_model(kind, tmp_path):
+    model = MODELS[kind](tmp_path)
+    backend = load_backend("identify", kind)
+    labels, scheme = backend.describe(model)
+    loaded = backend(model)
+    assert (labels, scheme) == (loaded.labels, loaded.scheme)
     assert scheme in IDENTIFIERS
     assert len(set(labels)) == len(labels)
 

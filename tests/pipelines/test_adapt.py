@@ -1,4 +1,4 @@
-"""prepare with identify.adapt: the run's own sentences teach, and the bytes stay the same however it is run."""
+"""prepare with identify.adapt and hosts: the run's own sentences teach, and the bytes stay the same however it is run."""
 
 import json
 import subprocess
@@ -17,6 +17,7 @@ shards = {shards}
 
 [identify]
 adapt = true
+context = "host"
 
 [[read.sources]]
 name = "wiki"

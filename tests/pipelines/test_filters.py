@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from pipelines.cli import main, make_parser
+from transforms.identify import Labelled, TrainingPlan, train_identifier
 
 LIGURIAN = ["O l’é un bello giorno de sô.", "A Zena gh’é o mâ e o pòrto.", "Me piaxe o pesto co-e trenette."]
 ITALIAN = ["Mi piace il pesto con le trenette.", "È una bella giornata di sole.", "A Genova c’è il mare e il porto."]
@@ -309,6 +310,65 @@ def test_identify_refuses_a_model_that_is_not_there_or_is_none(isogloss, tmp_pat
     assert isogloss("identify", "--model", tmp_path / "broken.ftz", stdin="x\n").status == 2
 
 
+def test_identify_tells_a_short_line_by_its_neighbours(isogloss):
+    page = "\n".join([*LIGURIAN, "A casa", *LIGURIAN, "", "A casa", *ITALIAN]) + "\n"
+    alone, around = isogloss("identify", stdin=page).cells, isogloss("identify", "--context", stdin=page).cells
+    assert [row[-1] for row in around] == [row[-1] for row in alone]
+    assert alone[3][:2] == alone[8][:2]
+    assert (around[3][0], around[8][0]) == ("lij", "it")
+
+
+def test_identify_prints_every_column(isogloss):
+    mixed = f"{LIGURIAN[0]} {LIGURIAN[1]} The cat is on the roof of the house and does not want to come down."
+    header, first, second, third = isogloss("identify", "--all", stdin=f"{LIGURIAN[0]}\n\n{mixed}\n").cells
+    rows = [dict(zip(header, row, strict=True)) for row in (first, second, third)]
+    assert [row["line"] for row in rows] == [LIGURIAN[0], "", mixed]
+    assert (rows[0]["variety"], rows[0]["own_variety"]) == ("lij", "lij")
+    assert float(rows[0]["dialectness"]) > 0.9
+    assert set(rows[1].values()) == {"und", ""}
+    assert float(rows[2]["mixed_probability"]) > 0.5
+    assert {rows[2]["variety"], rows[2]["mixed_variety"]} == {"lij", "en"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--among", "lij,it"), "--among goes with --then"),
+        (("--all", "--top", "2"), "--all prints one variety"),
+        (("--then", "nowhere.ngrams"), "there is no model file"),
+        (("--then", "nowhere.ngrams", "--among", "klingon"), "'klingon' is not in the registry"),
+    ],
+)
+def test_identify_refuses_what_does_not_go_together(isogloss, arguments, message):
+    answer = isogloss("identify", *arguments, stdin="x\n")
+    assert answer.status == 2
+    assert message in answer.err
+
+
+def test_identify_reads_a_line_of_a_megabyte_and_lines_of_another_encoding(isogloss):
+    long = "o gatto o l’é in sciô teito da casa " * 30_000
+    utf16 = LIGURIAN[0].encode("utf-16")
+    answer = isogloss("identify", "--all", stdin=long.encode() + b"\n" + utf16 + b"\n" + INVALID + b"\n")
+    assert answer.status == 0, answer.err
+    _, first, *others = answer.out.split(b"\n")[:-1]
+    assert len(long.encode()) > 1_000_000
+    assert first.startswith(b"lij\t")
+    assert first.endswith(b"\t" + long.encode())
+    assert b"\n".join(row.rsplit(b"\t", 1)[-1] for row in others) == utf16 + b"\n" + INVALID
+
+
+def test_identify_refuses_a_model_without_a_label_that_the_registry_knows(isogloss, tmp_path):
+    model = tmp_path / "strange.ngrams"
+    labelled = [
+        Labelled(tag, f"{text} {n}", "train") for tag, text in (("qqa", "uno due"), ("qqb", "one two")) for n in "abc"
+    ]
+    train_identifier({"train": labelled, "dev": [], "test": []}, model, TrainingPlan())
+    answer = isogloss("identify", "--model", model, stdin="uno due\n")
+    assert answer.status == 2
+    assert "knows none of the model's labels, such as qqa, qqb" in answer.err
+    assert isogloss("identify", "--then", model, stdin="uno due\n").status == 2
+
+
 # pair ----------------------------------------------------------------------------------------------------
 
 
@@ -512,6 +572,12 @@ def test_varieties_are_listed_and_searched(isogloss):
     assert all(len(row) == 6 and all(row) for row in everything)
     assert "lij" in {row[0] for row in some}
     assert len(some) < 5
+
+
+def test_varieties_as_json_tell_everything(isogloss):
+    first, *others = (json.loads(line) for line in isogloss("varieties", "--json", "als").lines)
+    assert first["tag"] == "als"
+    assert {"name": "als", "source": "wikipedia"} in next(row for row in others if row["tag"] == "gsw")["aliases"]
 
 
 def test_varieties_has_status_1_where_nothing_is_found(isogloss):

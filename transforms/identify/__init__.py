@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from transforms.common.doors import late
-from transforms.identify.settings import IdentifySettings
+from transforms.identify.settings import CascadeSettings, IdentifySettings
 
 if TYPE_CHECKING:
     from transforms.identify.decide import Decisions, Restriction
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         SentenceIdentifier,
         adapt_to_lines,
         identified_batch,
+        identified_lines,
         identify_lines,
         make_identifier,
     )
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transforms.identify.training import Labelled, TrainingPlan, divide, read_labelled, train_identifier
 
 __all__ = [
+    "CascadeSettings",
     "Decisions",
     "Identifier",
     "Identify",
@@ -33,6 +35,7 @@ __all__ = [
     "adapt_to_lines",
     "divide",
     "identified_batch",
+    "identified_lines",
     "identify_lines",
     "make_identifier",
     "read_labelled",
@@ -47,6 +50,7 @@ __getattr__ = late(
         "SentenceIdentifier",
         "adapt_to_lines",
         "identified_batch",
+        "identified_lines",
         "identify_lines",
         "make_identifier",
     ),

@@ -9,6 +9,39 @@ from transforms.common.models import model_setting
 LabelScheme = Literal["isogloss", "lid.176", "glotlid", "openlid"]
 
 
+ContextName = Literal["none", "document", "host"]
+
+
+def _kind(backend: str, model: str) -> str:
+    return backend or ("ngrams" if model.partition("#")[0].endswith(".ngrams") else "fasttext")
+
+
+class CascadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A second, narrow model, which decides among close varieties."""
+
+    model: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            description="Path or address of a model file (.bin, .ftz, .ngrams).",
+            extra=model_setting("json"),
+        ),
+    ]
+    backend: Annotated[str, msgspec.Meta(description="Kind of model; empty: that of the model's ending.")] = ""
+    labels: Annotated[LabelScheme | None, msgspec.Meta(description="Whose labels it has; null: found out.")] = None
+    among: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Varieties whose probability under the wide model the narrow one divides; none given: those that it knows."
+        ),
+    ] = ()
+
+    @property
+    def kind(self) -> str:
+        """Name of the backend."""
+        return _kind(self.backend, self.model)
+
+
 class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which model identifies, and when its answer is taken."""
 
@@ -60,7 +93,43 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = None
 
+    cascade: Annotated[
+        CascadeSettings | None, msgspec.Meta(description="A second model, which decides among close varieties.")
+    ] = None
+    context: Annotated[
+        ContextName,
+        msgspec.Meta(
+            description="What lends a sentence evidence: `none`; its neighbours and its `document`; or these and the `host` "
+            "(reads and splits the documents twice)."
+        ),
+    ] = "document"
+    context_decides: Annotated[
+        bool,
+        msgspec.Meta(
+            description="`variety`, by which later stages go, is that in context; false: that of the sentence alone."
+        ),
+    ] = True
+    mixed_from: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            le=1,
+            description="A sentence is looked at window by window, whether it is in two varieties, when its second variety has at "
+            "least this probability; 0: every one, which finds more and takes several times as long; 1: none.",
+        ),
+    ] = 0.005
+
     @property
     def kind(self) -> str:
         """Name of the backend."""
-        return self.backend or ("ngrams" if self.model.partition("#")[0].endswith(".ngrams") else "fasttext")
+        return _kind(self.backend, self.model)
+
+    @property
+    def goes_by_context(self) -> bool:
+        """Is the variety in context the one that later stages go by?"""
+        return self.context_decides and self.context != "none"
+
+    @property
+    def looks_before(self) -> bool:
+        """Are the documents read once before, to learn from them?"""
+        return self.adapt or self.context == "host"

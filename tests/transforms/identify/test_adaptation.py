@@ -27,6 +27,7 @@ from transforms.identify.adaptation import (
     joined_samples,
     sample_of,
 )
+from transforms.identify.function import Learned
 from transforms.identify.text import as_column, prepare_column
 
 WORDS = {
@@ -253,7 +254,7 @@ def batch_of(texts):
 
 def test_the_stage_learns_what_the_lines_learn():
     lines = many_lines()
-    settings = IdentifySettings(adapt=True)
+    settings = IdentifySettings(adapt=True, context="none")
     identifier = SentenceIdentifier(settings, ("it", "fur"))
     adapt_to_lines(identifier, [lines])
     wanted = [answer.tag for answer in identifier.answers(lines)]
@@ -268,7 +269,7 @@ def test_the_stage_learns_what_the_lines_learn():
 
     def learned(values):
         (value,) = values
-        assert (value == b"") == (identifier.adaptation is None)
+        assert (Learned.from_bytes(value).adaptation == b"") == (identifier.adaptation is None)
 
     assert_that(outcome.made, told, label="told")
     assert_that(taught, learned, label="learned")
@@ -278,10 +279,10 @@ def test_the_stage_learns_what_the_lines_learn():
 def test_no_sentences_teach_nothing():
     pipeline = beam.Pipeline()
     given = pipeline | beam.Create([]).with_output_types(SentenceBatch)
-    taught = given | LearnFromSentences(expected=("it", "fur"))
+    taught = given | LearnFromSentences(settings=IdentifySettings(adapt=True), expected=("it", "fur"))
 
     def nothing(values):
-        assert values == [b""]
+        assert [Learned.from_bytes(value) for value in values] == [Learned()]
 
     assert_that(taught, nothing)
     pipeline.run().wait_until_finish()
