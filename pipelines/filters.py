@@ -170,6 +170,7 @@ def _identify(options: argparse.Namespace) -> None:
         top=options.top,
         cascade=cascade,
         context="document" if options.context else "none",
+        mixed_from=0.0 if options.all else None,
     )
     identifier = SentenceIdentifier(settings, expected)
     chunks: Iterable[list[str]] = (

@@ -74,7 +74,7 @@ class Restriction:
         expected: tags; empty: every variety that the model knows.
 
     Raises:
-        SettingsError: an expected variety for which the model has no label: no sentence would ever be it.
+        SettingsError: labels of which the registry knows none; an expected variety for which the model has no label: no sentence would ever be it.
 
     Attributes:
         tags: (t,) the varieties, ascending.
@@ -85,6 +85,12 @@ class Restriction:
     def __init__(self, labels: Sequence[str], scheme: str, expected: Sequence[str] = ()) -> None:
         known = labels_of(scheme)
         own = [known.get(label, _FOREIGN) for label in labels]
+        if labels and set(own) == {_FOREIGN}:
+            raise SettingsError(
+                f"the registry knows none of the model's labels, such as {', '.join(labels[:3])}",
+                path="$.identify.model",
+                cure="Name the labels in schemas/varieties/*.toml, or train with BCP 47 tags as labels.",
+            )
         wanted = tuple(dict.fromkeys(_canonical(tag) for tag in expected))
         counted = [_counts_for(tag, wanted, set(own)) for tag in own]
         missing = [tag for tag in wanted if tag not in counted]
