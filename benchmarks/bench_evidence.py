@@ -130,7 +130,7 @@ def mixtures(pages: Pages) -> None:
     rows = list(mixed_lines(pages))
     kinds = np.array([kind for kind, *_ in rows])
     texts = as_column([text for _, text, _, _ in rows])
-    for least in (IdentifySettings().mixed_from, 0.0):
+    for least in (0.005, 0.0):
         identifier = SentenceIdentifier(IdentifySettings(mixed_from=least))
         found = identifier.mixtures(texts, identifier.probabilities(texts))
         values = np.nan_to_num(found.probabilities)

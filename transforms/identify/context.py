@@ -180,14 +180,16 @@ def _look_around(
                 total[t] += own[row, t]
         before[:] = 0.0
         for row in range(first, last):
-            most = 0.0
             for t in range(kinds):
                 votes = vote * (total[t] - own[row, t]) + near * (before[t] + out[row, t])
-                if len(hosts) > 0:
-                    votes += host * hosts[row, t]
                 prior[t] = pseudo + max(votes, 0.0)
-                most = max(most, prior[t])
                 before[t] = decay * (before[t] + own[row, t])
+            if len(hosts) > 0:
+                for t in range(kinds):
+                    prior[t] += host * hosts[row, t]
+            most = 0.0
+            for t in range(kinds):
+                most = max(most, prior[t])
             least = most / limit
             mass, weighed = 0.0, 0.0
             for t in range(kinds):

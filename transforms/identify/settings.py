@@ -115,9 +115,9 @@ class IdentifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             ge=0,
             le=1,
             description="A sentence is looked at window by window, whether it is in two varieties, when its second variety has at "
-            "least this probability; 0: every one, which finds more and takes several times as long; 1: none.",
+            "least this probability, such as .005; 0: every one, which finds more and takes several times as long; 1: none.",
         ),
-    ] = 0.005
+    ] = 1.0
 
     @property
     def kind(self) -> str:
