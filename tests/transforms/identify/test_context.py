@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.identify.context import (
@@ -72,6 +72,7 @@ documents = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(documents)
 def test_strong_evidence_is_never_overruled(many):
     own = np.array([row for row, _ in many], dtype=np.float64)
@@ -84,6 +85,7 @@ def test_strong_evidence_is_never_overruled(many):
     assert np.array_equal(found.argmax(axis=1)[sure], own.argmax(axis=1)[sure])
 
 
+@settings(deadline=None)
 @given(documents)
 def test_a_document_is_judged_alike_whatever_stands_beside_it(many):
     own = np.array([row for row, _ in many], dtype=np.float32)
@@ -94,6 +96,7 @@ def test_a_document_is_judged_alike_whatever_stands_beside_it(many):
         assert np.array_equal(seen_in_context(own[rows], numbers[rows]), whole[rows])
 
 
+@settings(deadline=None)
 @given(documents)
 def test_votes_are_those_of_a_slow_count(many):
     own = np.array([row for row, _ in many], dtype=np.float32)

@@ -11,10 +11,20 @@ from schemas.errors import SettingsError
 from schemas.identity import content_id
 from schemas.ledger import add_up, imbalances
 from schemas.sentence import SentenceBatch, sentence_id
-from transforms.identify import Identify, IdentifySettings, identify_lines
+from transforms.identify import (
+    Identify,
+    IdentifySettings,
+    LearnFromSentences,
+    SentenceIdentifier,
+    identified_batch,
+    identify_lines,
+)
 from transforms.identify.calibration import calibration_error, reliability
+from transforms.identify.function import Learned
 
 SAMPLE = Path(__file__).resolve().parents[2] / "quality" / "identify.tsv"
+LIGURIAN = "O gatto o l’é in sciô teito da casa, e o no veu chinâ zù."
+ITALIAN = "Il gatto è salito sul tetto della casa e non vuole scendere."
 DEMO = ("lij", "lmo", "fur", "it")
 
 
@@ -105,6 +115,47 @@ def test_the_stage_keeps_every_sentence_and_counts_by_hint():
     assert_that(outcome.ledger, counted, label="counted")
     assert_that(outcome.rejects, equal_to([]), label="no rejects")
     pipeline.run().wait_until_finish()
+
+
+def test_the_other_documents_of_its_host_speak_for_a_short_sentence():
+    lines = [("a.example", LIGURIAN), ("a.example", "Casa"), ("b.example", ITALIAN), ("b.example", "Casa")]
+    rows = [
+        row | {"document_id": content_id("document", place), "url": f"https://{host}/{place}"}
+        for place, (row, (host, _)) in enumerate(
+            zip(sentences([text for _, text in lines], [None] * 4).rows(), lines, strict=True)
+        )
+    ]
+    settings = IdentifySettings(context="host")
+    pipeline = beam.Pipeline()
+    given = pipeline | beam.Create([SentenceBatch.from_rows(rows)]).with_output_types(SentenceBatch)
+    taught = given | "learn" >> LearnFromSentences(settings=settings, expected=("lij", "it"))
+    outcome = given | "identify" >> Identify(settings=settings, expected=("lij", "it"), taught=taught)
+
+    def told(batches):
+        (made,) = batches
+        alone, around = made.texts("own_probability"), made.texts("context_probability")
+        assert made.texts("own_variety")[1] == made.texts("own_variety")[3]
+        assert alone[1] == alone[3]
+        assert around[1] != around[3]
+        assert made.texts("variety") == made.texts("context_variety")
+
+    def counted(values):
+        (value,) = values
+        assert Learned.from_bytes(value).hosts.hosts == ("a.example", "b.example")
+
+    assert_that(outcome.made, told, label="told")
+    assert_that(taught, counted, label="counted")
+    pipeline.run().wait_until_finish()
+
+
+def test_without_context_the_sentence_alone_decides():
+    batch = sentences([LIGURIAN, "Casa"], [None, None])
+    made = identified_batch(batch, SentenceIdentifier(IdentifySettings(context="none")))
+    assert made.texts("variety") == made.texts("own_variety")
+    assert made.texts("context_variety") == [None, None]
+    decided_alone = identified_batch(batch, SentenceIdentifier(IdentifySettings(context_decides=False)))
+    assert decided_alone.texts("variety") == made.texts("own_variety")
+    assert decided_alone.texts("context_variety")[0] == "lij"
 
 
 def test_a_variety_that_the_model_cannot_tell_is_refused_when_the_stage_is_made():

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.identify.mixture import WINDOW, find_mixtures
@@ -78,6 +78,7 @@ def test_a_slice_of_a_column_is_read_as_a_slice():
 texts = st.text(st.sampled_from("aé 你😀"), max_size=80)
 
 
+@settings(deadline=None)
 @given(st.lists(texts, max_size=4))
 def test_windows_are_the_text_cut_in_order(many):
     found, seen = mixed(many)
