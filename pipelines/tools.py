@@ -146,7 +146,7 @@ examples:
     )
     added.add_argument("folder", metavar="PATH", help="folder of a corpus")
     added.add_argument("--to", required=True, choices=_FORMATS, help="the format")
-    added.add_argument("-o", "--output", required=True, metavar="PATH", help="file, or folder where there are several")
+    added.add_argument("-o", "--output", required=True, metavar="PATH", help="start of the files' names, or a folder")
     added.add_argument("--share", type=float, default=0.3, help="code-switched: share of words to switch (default 0.3)")
     added.add_argument("--annotations", default="", metavar="FILE", help="conllu: sentences of one side, in CoNLL-U")
     added.add_argument("--sentences", default="", metavar="FOLDER", help="interleaved: default OUTPUT/sentences")

@@ -680,6 +680,100 @@ def test_export_writes_the_corpus_for_other_tools(isogloss, output, tmp_path, ki
         assert text.count("\n") > 20
 
 
+def _exported(isogloss, output, folder, kind, *more):
+    answer = isogloss("export", output / "corpus", "--to", kind, "-o", f"{folder}/", *more)
+    assert answer.status == 0, answer.err
+    return [Path(path) for path in answer.lines]
+
+
+def test_export_names_files_as_they_were_asked_for(isogloss, output, tmp_path):
+    for given, made in (("a.tmx", "a.tmx"), ("b", "b.tmx"), ("c/", "c/corpus.tmx")):
+        assert isogloss("export", output / "corpus", "--to", "tmx", "-o", f"{tmp_path}/{given}").lines == [
+            f"{tmp_path}/{made}"
+        ]
+    names = [path.name for path in _exported(isogloss, output, tmp_path / "m", "moses")]
+    assert names == ["corpus.lij-it.lij", "corpus.lij-it.it"]
+
+
+def test_export_pharaoh_links_are_within_the_words_of_their_line(isogloss, output, tmp_path):
+    links, words = (path.read_text("utf-8").splitlines() for path in _exported(isogloss, output, tmp_path, "pharaoh"))
+    assert len(links) == len(words)
+    for of_pair, pair in zip(links, words, strict=True):
+        source, target = (side.split() for side in pair.split(" ||| "))
+        cells = [tuple(map(int, cell.split("-"))) for cell in of_pair.split()]
+        assert cells
+        assert all(i < len(source) and j < len(target) for i, j in cells)
+
+
+def test_export_tmx_is_xml_whose_scores_are_numbers(isogloss, output, tmp_path):
+    from xml.etree import ElementTree as ET
+
+    (path,) = _exported(isogloss, output, tmp_path, "tmx")
+    units = list(ET.parse(path).iter("tu"))
+    assert len(units) > 20
+    for unit in units:
+        scores = {prop.get("type"): prop.text for prop in unit.findall("prop")}
+        assert "margin" in scores
+        assert all(value in ("true", "false") or float(value) is not None for value in scores.values())
+
+
+def test_export_code_switched_marks_where_the_target_speaks(isogloss, output, tmp_path):
+    rows = {row["pair_id"]: row for row in _corpus_rows(output)}
+    (path,) = _exported(isogloss, output, tmp_path, "code-switched", "--share", "0.5")
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert len(lines) > 0.9 * len(rows)
+    for line in lines:
+        row = rows[line["pair_id"]]
+        assert line["text"] != row["source_text"]
+        assert all(line["text"][span["start"] : span["end"]] in row["target_text"] for span in line["switched"])
+
+
+def test_export_interleaved_has_every_row_once(isogloss, output, tmp_path):
+    (path,) = _exported(isogloss, output, tmp_path, "interleaved")
+    documents = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    made = sorted(tuple(pair) for document in documents for pair in document["pairs"])
+    texts = [
+        tuple(" ".join(row[f"{side}_text"].split()) for side in ("source", "target")) for row in _corpus_rows(output)
+    ]
+    assert made == sorted(texts)
+
+
+def test_export_conllu_projects_tags_along_the_links(isogloss, output, tmp_path):
+    from transforms.publish.linked import read_conllu
+
+    rows = _corpus_rows(output)
+    annotated = []
+    for number, row in enumerate(rows[:5]):
+        annotated += [f"# sent_id = {number}", f"# text = {row['target_text']}"]
+        for i, token in enumerate(row["target_tokens"]):
+            tag = "NOUN" if token.isalpha() else "PUNCT"
+            annotated.append(
+                "\t".join([str(i + 1), token, "_", tag, "_", "_", str(i), "dep" if i else "root", "_", "_"])
+            )
+        annotated.append("")
+    (tmp_path / "it.conllu").write_text("\n".join(annotated) + "\n", "utf-8")
+    (path,) = _exported(isogloss, output, tmp_path, "conllu", "--annotations", tmp_path / "it.conllu")
+    sentences = list(read_conllu(path.read_text("utf-8").split("\n")))
+    assert {sentence.text for sentence in sentences} == {" ".join(row["source_text"].split()) for row in rows[:5]}
+    for sentence in sentences:
+        assert "NOUN" in {word.columns[3] for word in sentence.words}
+        assert [word.columns[6] for word in sentence.words].count("0") == 1
+
+
+def test_export_conllu_without_annotations_says_what_to_give(isogloss, output, tmp_path):
+    answer = isogloss("export", output / "corpus", "--to", "conllu", "-o", tmp_path / "x")
+    assert answer.status == 2
+    assert "--annotations" in answer.err
+
+
+def _corpus_rows(output):
+    import pyarrow.parquet as pq
+
+    return [
+        row for path in sorted((output / "corpus").glob("lij-it/*.parquet")) for row in pq.read_table(path).to_pylist()
+    ]
+
+
 def test_takedown_removes_what_was_found_at_a_url(isogloss, output, tmp_path):
     import shutil
 

@@ -6,6 +6,7 @@ behind it. TMX is XML, which has no place for some control characters: those are
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,6 +23,15 @@ from transforms.publish.linked import Annotated, read_conllu, write_code_switche
 
 Format = Literal["tmx", "moses", "jsonl", "pharaoh", "code-switched", "conllu", "interleaved"]
 TOOL = "isogloss"
+
+_ENDINGS = {
+    "tmx": ".tmx",
+    "jsonl": ".jsonl",
+    "code-switched": ".code-switched.jsonl",
+    "conllu": ".conllu",
+    "interleaved": ".interleaved.jsonl",
+}
+"""What is put behind the output's name, in formats of one file."""
 
 # What XML 1.0 cannot hold, section 2.2: control characters, surrogates, U+FFFE and U+FFFF.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -105,7 +115,8 @@ def export(
         to: the format.
         output: path that the names of the files start with, such as `out/corpus`: `corpus.tmx`, `corpus.jsonl`,
             `corpus.lij-it.lij` and `corpus.lij-it.it` (Moses), `corpus.lij-it.links` and `corpus.lij-it.tokens`,
-            `corpus.code-switched.jsonl`, `corpus.conllu`, `corpus.interleaved.jsonl`.
+            `corpus.code-switched.jsonl`, `corpus.conllu`, `corpus.interleaved.jsonl`. An ending that is added need not
+            be given, but may; in a folder (one that is there, or a path with a slash at its end) files start with `corpus`.
         share: code-switched: share of the words that are switched.
         annotations: conllu: file of CoNLL-U sentences of one side, to project onto the other.
         sentences: interleaved: the checkpoint of sentences, whose order is taken; by default the one beside the corpus.
@@ -114,12 +125,12 @@ def export(
         SettingsError: the folder is no finished corpus, or what the format needs is missing.
     """
     shards = _shards(folder)
-    prefix = Path(output)
+    prefix = _prefix(output, _ENDINGS.get(to, ""))
     prefix.parent.mkdir(parents=True, exist_ok=True)
     if to in ("code-switched", "conllu", "interleaved"):
         return [_export_linked(folder, shards, to, prefix, share, annotations, sentences)]
     if to in ("tmx", "jsonl"):
-        path = prefix.with_name(f"{prefix.name}.{to}")
+        path = prefix.with_name(prefix.name + _ENDINGS[to])
         write: Callable[[Iterable[CorpusBatch], IO[str]], int] = write_tmx if to == "tmx" else write_jsonl
         with path.open("w", encoding="utf-8", newline="\n") as out:
             write(_rows(shards), out)
@@ -137,10 +148,16 @@ def export(
     return written
 
 
+def _prefix(output: str, ending: str) -> Path:
+    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+        return Path(output) / "corpus"
+    return Path(output.removesuffix(ending))
+
+
 def _export_linked(
     folder: str, shards: list[ShardReference], to: Format, prefix: Path, share: float, annotations: str, sentences: str
 ) -> Path:
-    path = prefix.with_name(f"{prefix.name}.{to}" + ("" if to == "conllu" else ".jsonl"))
+    path = prefix.with_name(prefix.name + _ENDINGS[to])
     annotated = _read_annotations(annotations) if to == "conllu" else []
     positions = _positions(sentences or files.join(str(folder), "..", "sentences")) if to == "interleaved" else {}
     with path.open("w", encoding="utf-8", newline="\n") as out:
