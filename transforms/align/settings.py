@@ -13,7 +13,8 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     aligner: Annotated[
         str,
         msgspec.Meta(
-            pattern=r"^[a-z][a-z0-9_]*$", description="association (learns from the run's own pairs) or simalign."
+            pattern=r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$",
+            description="association (learns from the run's own pairs), simalign, or eflomal; several vote: association+simalign.",
         ),
     ] = "association"
     max_words: Annotated[
@@ -47,15 +48,21 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         msgspec.Meta(ge=0, le=1, description="simalign: how much distance from the diagonal counts; 0: not at all."),
     ] = 0.0
-    batch_tokens: Annotated[
-        int, msgspec.Meta(ge=16, description="simalign: most word pieces, padding included, of one forward pass.")
-    ] = 4096
+    batch_tokens: Annotated[int, msgspec.Meta(ge=16, description="simalign: most word pieces of one forward pass.")] = (
+        4096
+    )
     device: Annotated[str, msgspec.Meta(description="simalign: cpu, cuda, or auto: cuda where there is one.")] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "float16", "int8"],
+        msgspec.Meta(
+            description="simalign: auto is float16 on a GPU, float32 on a CPU; int8 is faster on a CPU, and other links are given for some words."
+        ),
+    ] = "auto"
 
     # association
     threshold: Annotated[
         float,
-        msgspec.Meta(gt=0, lt=1, description="association: least probability of a link."),
+        msgspec.Meta(gt=0, lt=1, description="association, and several aligners: least probability of a link."),
     ] = 0.55
     symmetrization: Annotated[
         Literal["threshold", "intersection", "union", "grow-diag-final-and"],

@@ -5,11 +5,14 @@ words, extraction, and a link between two words where any of their pieces are li
 are longer than the model reads go through it in overlapping windows, where simalign leaves their ends without
 links; layers above the chosen one are not computed; every link has a probability.
 
+On a CPU, BERT, RoBERTa and XLM-R run as `_packed` has them, without padding, and `precision = "int8"` lets them compute in
+whole numbers. Other models, and a GPU, run as transformers has them; on a GPU in half precision by default.
+
 Models are any that transformers' AutoModel loads: a folder, or a name that it finds in its cache or on its hub. Their
 licences are their own. Cost: one forward pass over each distinct sentence.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,10 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers import logging as transformers_logging
 
 from schemas.errors import SettingsError
+from transforms.align.backends._packed import Packed
 from transforms.align.extraction import METHODS
 from transforms.align.interface import Link, WordPair
 from transforms.align.settings import AlignSettings
@@ -30,7 +35,7 @@ NAMES = {"bert": "bert-base-multilingual-cased", "xlmr": "xlm-roberta-base"}
 """Short names of models, as simalign has them."""
 
 _CUT_MODELS = {"bert", "roberta", "xlm-roberta"}
-"""Model types whose hidden states do not change when the layers above are left away."""
+"""Model types whose hidden states do not change when the layers above are left away, and that `_packed` knows."""
 
 _DIGITS = 4
 """Digits of a probability: further ones depend on what else was in the batch."""
@@ -53,35 +58,41 @@ class SimAlign:
     source are both above the threshold; one word may have several links, or none.
 
     Args:
-        settings: model, method, layer, token_type, distortion, batch_tokens, device.
+        settings: model, method, layer, token_type, distortion, batch_tokens, device, precision.
 
     Raises:
-        SettingsError: there is no such model, its files are broken, or it has fewer layers.
+        SettingsError: there is no such model, its files are broken, it has fewer layers, or it cannot be run in the
+            precision that is asked for.
     """
 
     def __init__(self, settings: AlignSettings) -> None:
         self._settings = settings
         self._device = torch.device(_device(settings.device))
         self._tokenizer, self._model = _load(settings)
-        self._model.to(self._device)
-        if self._device.type == "cuda":
-            self._model.half()
+        config = self._model.config
+        precision = _precision(settings, self._device.type, config)
+        self._packed: Packed | None = None
+        if self._device.type == "cpu" and _can_be_packed(config):
+            self._packed = Packed(self._model, settings.layer, eight_bits=precision == "int8")
+            self._model = None
+        else:
+            self._model.to(self._device)
+            if precision == "float16":
+                self._model.half()
         special = self._tokenizer.num_special_tokens_to_add()
         self._first, self._last = _specials(self._tokenizer)
-        longest = min(
-            int(self._tokenizer.model_max_length), int(getattr(self._model.config, "max_position_embeddings", 512))
-        )
-        if self._model.config.model_type in {"roberta", "xlm-roberta"}:
-            longest = min(
-                longest, int(self._model.config.max_position_embeddings) - 2
-            )  # positions begin behind the padding's
+        longest = min(int(self._tokenizer.model_max_length), int(getattr(config, "max_position_embeddings", 512)))
+        if config.model_type in {"roberta", "xlm-roberta"}:
+            longest = min(longest, int(config.max_position_embeddings) - 2)  # positions begin behind the padding's
         self._window = longest - special
 
     @staticmethod
     def check(settings: AlignSettings) -> None:
-        """Refuse a model that is none and a layer that it does not have, before a run is launched; raises SettingsError."""
+        """Refuse a model that is none, and a layer or precision that it does not have; raises SettingsError."""
         with _explained(settings):
-            _configuration(settings)
+            config = _configuration(settings)
+        if settings.device != "auto":  # workers may have what the machine that launches has not
+            _precision(settings, settings.device.partition(":")[0], config)
 
     def align(self, pairs: Sequence[WordPair]) -> list[list[Link]]:
         """Link the words of every pair; see `transforms.align.interface.Aligner`."""
@@ -104,8 +115,8 @@ class SimAlign:
     def _pieces(self, sentences: Sequence[Sequence[str]]) -> list[_Sentence]:
         """Cut words into pieces, every distinct word once: pieces of a word do not depend on its neighbours."""
         vocabulary = sorted({word for sentence in sentences for word in sentence})
-        cut = {word: self._tokenizer.tokenize(word) for word in vocabulary}
-        ids = {word: self._tokenizer.convert_tokens_to_ids(cut[word]) for word in vocabulary}
+        cut = self._tokenizer(vocabulary, add_special_tokens=False)["input_ids"] if vocabulary else []
+        ids = dict(zip(vocabulary, cut, strict=True))
         out = []
         for sentence in sentences:
             counts = [len(ids[word]) for word in sentence]
@@ -134,21 +145,25 @@ class SimAlign:
                 [*self._first, *sentences[sentence].ids[start : start + self._window], *self._last]
                 for sentence, start, _ in batch
             ]
-            width = max(len(row) for row in ids)
-            padding = self._tokenizer.pad_token_id or 0
-            given = torch.tensor([row + [padding] * (width - len(row)) for row in ids], device=self._device)
-            mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids], device=self._device)
-            with torch.inference_mode():
-                hidden = self._model(input_ids=given, attention_mask=mask)["hidden_states"][self._settings.layer]
-            for row, (sentence, start, (left, right)) in enumerate(batch):
+            encoded = self._packed(ids) if self._packed else self._padded(ids)
+            for (sentence, start, (left, right)), hidden in zip(batch, encoded, strict=True):
                 begin = len(self._first) + left - start
-                part = hidden[row, begin : begin + right - left].float()
-                parts.setdefault(sentence, []).append((left, part))
+                parts.setdefault(sentence, []).append((left, hidden[begin : begin + right - left]))
         vectors = {}
         for sentence, found in parts.items():
             whole = torch.cat([part for _, part in sorted(found, key=lambda p: p[0])])
             vectors[sentence] = self._word_means(whole, sentences[sentence]) if self._by_word else whole
         return vectors
+
+    def _padded(self, sentences: Sequence[Sequence[int]]) -> Iterator[torch.Tensor]:
+        """Encode as transformers does; what lies beyond a sentence's end stays in its row."""
+        width = max(len(row) for row in sentences)
+        padding = self._tokenizer.pad_token_id or 0
+        given = torch.tensor([[*row, *[padding] * (width - len(row))] for row in sentences], device=self._device)
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in sentences], device=self._device)
+        with torch.inference_mode():
+            hidden = self._model(input_ids=given, attention_mask=mask)["hidden_states"][self._settings.layer]
+        yield from hidden.float()
 
     @property
     def _by_word(self) -> bool:
@@ -286,6 +301,31 @@ def _device(name: str) -> str:
     return name
 
 
+def _precision(settings: AlignSettings, device: str, config: Any) -> str:
+    """Give the precision that is meant, or refuse one that the device does not have."""
+    if settings.precision == "auto":
+        return "float16" if device == "cuda" else "float32"
+    if settings.precision == "float16" and device == "cpu":
+        raise SettingsError(
+            "half precision is for a GPU, on a CPU it is slower than float32",
+            path="$.align.precision",
+            cure='Take precision = "int8", which is faster on a CPU, or "auto".',
+        )
+    able = device == "cpu" and _can_be_packed(config) and torch.backends.mkldnn.is_available()
+    if settings.precision == "int8" and not able:
+        raise SettingsError(
+            f"a model of type {config.model_type!r} on {device!r} does not run in 8 bits",
+            path="$.align.precision",
+            cure='Take a BERT, RoBERTa or XLM-R on device = "cpu", or precision = "auto".',
+        )
+    return settings.precision
+
+
+def _can_be_packed(config: Any) -> bool:
+    # absolute positions: the older kinds of relative ones change attention
+    return config.model_type in _CUT_MODELS and getattr(config, "position_embedding_type", "absolute") == "absolute"
+
+
 def _configuration(settings: AlignSettings) -> Any:
     """Read the model's configuration and check the layer."""
     config = AutoConfig.from_pretrained(_name(settings), output_hidden_states=True)
@@ -309,14 +349,27 @@ def _load(settings: AlignSettings) -> tuple[Any, Any]:
             config = _configuration(settings)
             if config.model_type in _CUT_MODELS:
                 config.num_hidden_layers = max(settings.layer, 1)
-            model = AutoModel.from_pretrained(_name(settings), config=config)
+            model, told = AutoModel.from_pretrained(_name(settings), config=config, output_loading_info=True)
             tokenizer = AutoTokenizer.from_pretrained(_name(settings))
+            _check_whole(model, told["missing_keys"], tokenizer)
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
     model.eval()
     return tokenizer, model
+
+
+def _check_whole(model: Any, missing: Iterable[str], tokenizer: Any) -> None:
+    """Refuse what transformers makes up: random weights for those that a file lacks, an empty vocabulary."""
+    lacking = sorted(key for key in missing if not key.startswith("pooler."))
+    if lacking:
+        raise ValueError(f"its files lack {len(lacking)} of the weights, such as {lacking[0]}")
+    pieces, rows = tokenizer.get_vocab(), model.get_input_embeddings().num_embeddings
+    if len(pieces) <= len(set(tokenizer.all_special_ids)):
+        raise ValueError("its tokenizer has no vocabulary")
+    if max(pieces.values()) >= rows:
+        raise ValueError(f"its tokenizer has pieces up to {max(pieces.values())}, the model {rows} vectors")
 
 
 def _name(settings: AlignSettings) -> str:
@@ -328,7 +381,9 @@ def _explained(settings: AlignSettings) -> Iterator[None]:
     """Turn what transformers raises for a model that is none into a SettingsError."""
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except SettingsError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SettingsError(
             f"{settings.model!r} gives no model: {first}",
