@@ -66,12 +66,14 @@ def hints_of(run: str, configuration: "Configuration") -> Hints:
         on_gpu = name != "ngram" and configuration.embed.device == "cuda"
         label = "embed/Embed" if len(encoders) == 1 else f"embed/Embed by {name}"
         hints[label] = gpu if on_gpu else _memory(settings.embed_memory_gib)
-    if configuration.align.aligner == "simalign":
-        hints["align/Link"] = (
-            gpu if configuration.align.device.startswith("cuda") else _memory(settings.align_memory_gib)
-        )
-    else:
-        hints["align/Learn"] = _memory(settings.align_memory_gib)
+    aligners = configuration.align.aligner.split("+")
+    on_gpu = "simalign" in aligners and configuration.align.device.startswith("cuda")
+    memory = _memory(settings.align_memory_gib)
+    if "simalign" in aligners:
+        hints["align/Link"] = gpu if on_gpu else memory
+    if aligners != ["simalign"]:
+        # where several vote, what their votes are worth is learned by running all of them
+        hints["align/Learn"] = {**gpu, **memory} if on_gpu else memory
     return hints
 
 

@@ -395,15 +395,18 @@ def _add_align(commands: Any, command: Callable[..., argparse.ArgumentParser]) -
 Link the words of sentence pairs. Reads source TAB target (further columns before them, as
 `isogloss pair` prints, are skipped). Prints Pharaoh links, i-j counted from 0, a line a pair (an
 empty one for an empty line); with --probabilities i-j:p. The association aligner learns from the
-very pairs that it is given: the more, the better.
+very pairs that it is given: the more, the better. Several aligners, joined by +, vote.
 
 examples:
   isogloss align pairs.tsv > pairs.pharaoh
   isogloss align --aligner simalign --model bert --method itermax --probabilities pairs.tsv
+  isogloss align --aligner association+simalign --model bert pairs.tsv
 """,
     )
     added.add_argument("pairs", nargs="?", default="-", metavar="PAIRS", help="TSV file; standard input when not given")
-    added.add_argument("--aligner", default="association", help="association (default) or simalign")
+    added.add_argument(
+        "--aligner", default="association", help="association (default), simalign, eflomal; several vote: a+b"
+    )
     added.add_argument("--model", default="", help="simalign: a Hugging Face model folder or name")
     added.add_argument("--method", default="", help="simalign: inter, itermax, mwmf or softmax")
     added.add_argument("--tokenized", action="store_true", help="words are separated by spaces already")
@@ -456,7 +459,9 @@ examples:
 """,
     )
     added.add_argument("pairs", nargs="?", default="-", metavar="PAIRS", help="TSV file; standard input when not given")
-    added.add_argument("--aligner", default="association", help="association (default) or simalign")
+    added.add_argument(
+        "--aligner", default="association", help="association (default), simalign, eflomal; several vote: a+b"
+    )
     added.add_argument("--model", default="", help="simalign: a Hugging Face model folder or name")
     added.add_argument("--tokenized", action="store_true", help="words are separated by spaces already")
     added.add_argument("--all", action="store_true", help="print a header and every column")

@@ -30,22 +30,24 @@ def settings(tmp_path_factory):
     made = {}
 
     def of(name):
-        if name == "eflomal":
+        if "eflomal" in name:
             pytest.importorskip("eflomal")
-        if name != "simalign":
+        if "simalign" not in name:
             return AlignSettings(aligner=name)
         pytest.importorskip("torch")
-        if name not in made:
+        if "simalign" not in made:
             folder = tmp_path_factory.mktemp("model") / "bert"
             texts = SAMPLES or [word for pair in PAIRS for side in pair for word in side]
-            made[name] = str(runpy.run_path(str(MAKER))["make_bert"](folder, texts))
-        return AlignSettings(aligner=name, model=made[name], layer=2, device="cpu")
+            made["simalign"] = str(runpy.run_path(str(MAKER))["make_bert"](folder, texts))
+        return AlignSettings(aligner=name, model=made["simalign"], layer=2, device="cpu")
 
     return of
 
 
+TOGETHER = ["association+eflomal", "association+simalign", "simalign+eflomal"]
 ALIGNERS = [
-    pytest.param(name, marks=[pytest.mark.models] if name == "simalign" else []) for name in backend_names("align")
+    pytest.param(name, marks=[pytest.mark.models] if "simalign" in name else [])
+    for name in [*backend_names("align"), *TOGETHER]
 ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from schemas.reject import Reason
 from transforms.align.interface import AlignedPair, Aligner, Link, WordPair
 from transforms.align.settings import AlignSettings
 from transforms.align.tokens import tokenize
+from transforms.align.votes import Votes
 from transforms.common.accounting import Result, rejects_of
 from transforms.common.backends import load_backend
 from transforms.common.bisect import bisect_failures
@@ -21,13 +23,22 @@ UNIT = "pair"
 VARIETY = "source_variety>target_variety"
 
 
+def aligner_class(settings: AlignSettings) -> Any:
+    """Give the class of the aligner that the settings name, for several the one that gathers their votes.
+
+    Raises:
+        SettingsError: there is no such aligner, or its library is not installed.
+    """
+    return Votes if "+" in settings.aligner else load_backend("align", settings.aligner)
+
+
 def make_aligner(settings: AlignSettings) -> Aligner:
     """Make the aligner that the settings name.
 
     Raises:
         SettingsError: there is no such aligner, its library is not installed, or its model is none.
     """
-    aligner: Aligner = load_backend("align", settings.aligner)(settings)
+    aligner: Aligner = aligner_class(settings)(settings)
     return aligner
 
 

@@ -28,12 +28,11 @@ from schemas.pair import PairBatch
 from schemas.reject import RejectBatch
 from transforms.align.interface import SpreadAligner, TrainedAligner, WordPair
 from transforms.align.lexicon import add_generality, make_entries, merge, tally
-from transforms.align.pairs import STAGE, UNIT, VARIETY, link_pairs, make_aligner, tokenize_pairs
+from transforms.align.pairs import STAGE, UNIT, VARIETY, aligner_class, link_pairs, make_aligner, tokenize_pairs
 from transforms.align.settings import AlignSettings, LexiconSettings
 from transforms.common import coders as coders
 from transforms.common import files
 from transforms.common.accounting import Result, ledger_entries
-from transforms.common.backends import load_backend
 from transforms.common.shards import WriteShards, Written
 from transforms.common.stage import MapBatches, Outcome, StageFunction
 
@@ -62,7 +61,7 @@ class Align(beam.PTransform):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__init__()
-        backend = load_backend("align", self.settings.aligner)
+        backend = aligner_class(self.settings)
         backend.check(self.settings)
         self._learns = issubclass(backend, TrainedAligner)
         self._spreads = self.settings.spread and issubclass(backend, SpreadAligner)

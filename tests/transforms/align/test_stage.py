@@ -154,6 +154,22 @@ def test_an_aligner_that_does_not_learn_is_one_pass(tmp_path, bert):
     assert not (tmp_path / "alignment").exists()
 
 
+@pytest.mark.models
+def test_aligners_that_vote_give_the_same_links_and_bytes_in_any_order_and_cut(tmp_path, bert):
+    pytest.importorskip("torch")
+    settings = AlignSettings(aligner="association+simalign", model=bert, layer=2, max_words=40, spread=True)
+    whole = PairBatch.concatenate([LIJ, FUR, ROTTEN])
+    made = []
+    for name, batches in (("a", [LIJ, FUR, ROTTEN]), ("b", list(whole.take(range(len(whole))[::-1]).pieces(4)))):
+        run_stage(tmp_path / name, batches, settings)
+        made.append(rows_by_id(_SEEN["made"]))
+    assert made[0] == made[1]
+    assert len(made[0]) == len(LIJ) + len(FUR)
+    for variety_pair in ("lij-it", "fur-it"):
+        written = [(tmp_path / name / "alignment" / f"{variety_pair}.arrow").read_bytes() for name in ("a", "b")]
+        assert written[0] == written[1]
+
+
 def test_an_unknown_aligner_stops_the_launch():
     with pytest.raises(SettingsError, match="association"):
         Align(settings=AlignSettings(aligner="giza"), folder="x")
