@@ -23,6 +23,7 @@ PAIRS = [
     (["x"] * 300, ["y"] * 200),
     (["Doî", "libbri"], ["Due", "libri"]),
 ]
+WITH_THEMSELVES = [(words, words) for words in map(tokenize, SAMPLES[:40])]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,11 @@ ALIGNERS = [
 
 @pytest.fixture(params=ALIGNERS)
 def aligner(request, settings):
-    return make_aligner(settings(request.param))
+    made = make_aligner(settings(request.param))
+    if "eflomal" in request.param:
+        # its random numbers are its own: what it learned once gives the same links, learning again may not
+        made.load(made.train([*PAIRS, *WITH_THEMSELVES]))
+    return made
 
 
 def test_it_is_an_aligner_and_can_check_its_settings(aligner):
@@ -90,8 +95,7 @@ def test_tuples_are_as_good_as_lists(aligner):
 
 
 def test_the_samples_of_the_varieties_can_be_aligned_with_themselves(aligner):
-    pairs = [(words, words) for words in map(tokenize, SAMPLES[:40])]
-    found = aligner.align(pairs)
+    found = aligner.align(WITH_THEMSELVES)
     hits = sum(link.source == link.target for links in found for link in links)
     assert hits > 0.9 * sum(map(len, found)) > 0
 
