@@ -54,11 +54,17 @@ def test_names_local_paths_and_what_has_its_checksum_stay_as_they_are():
     assert with_pinned_models(configuration) == configuration
 
 
-def test_a_model_that_cannot_be_trusted_stops_the_launch_with_its_setting():
-    values = VALUES | {"embed": {"models": {"lij": "https://example.org/lij.pt"}}}
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("$.embed.models.lij", {"embed": {"models": {"lij": "https://example.org/lij.pt"}}}),
+        ("$.identify.cascade.model", {"identify": {"cascade": {"model": "https://example.org/narrow.ngrams"}}}),
+    ],
+)
+def test_a_model_that_cannot_be_trusted_stops_the_launch_with_its_setting(path: str, values: dict):
     with pytest.raises(SettingsError, match="needs its SHA-256") as caught:
-        with_pinned_models(make_configuration(values))
-    assert caught.value.path == "$.embed.models.lij"
+        with_pinned_models(make_configuration(VALUES | values))
+    assert caught.value.path == path
 
 
 def test_models_of_this_machine_are_inputs_by_their_content(tmp_path):
