@@ -28,5 +28,6 @@ def test_sentences_find_each_other_far_better_than_by_length(bench, shared_data,
 def test_stories_in_languages_that_share_few_words_find_each_other(bench, shared_data, floor):
     documents = bench.alibi_documents(shared_data, "test")
     strict, lax = bench.measure(documents, bench.by_vectors)
+    assert strict > bench.measure(documents, bench.by_lengths)[0]
     assert strict >= floor("mine.monotone.fra-eng.strict_f1")
     assert lax >= floor("mine.monotone.fra-eng.lax_f1")
