@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -28,6 +28,8 @@ from transforms.publish import PublishSettings
 from transforms.read import ReadSettings, Source
 from transforms.score import ScoreSettings
 from transforms.segment import SegmentSettings
+
+Section = TypeVar("Section")
 
 
 class CorpusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,6 +162,22 @@ def load_configuration(path: str, changes: Sequence[str] = ()) -> Configuration:
     return make_configuration(_apply(_read_toml(path), changes))
 
 
+def changed(kind: type[Section], section: str, values: Mapping[str, Any], changes: Sequence[str]) -> Section:
+    """Make the settings of one section from plain values and `section.key=value` changes.
+
+    Raises:
+        SettingsError: a value is refused, or a change is one of another section; with the path.
+    """
+    applied = _apply({section: dict(values)}, changes)
+    others = sorted(set(applied) - {section})
+    if others:
+        raise SettingsError(f"--set {others[0]}: only settings of [{section}] can be set here")
+    try:
+        return msgspec.convert(applied[section], kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise _explained(error, f"$.{section}") from error
+
+
 def make_configuration(values: Mapping[str, Any]) -> Configuration:
     """Make a checked configuration from plain values, as TOML gives them.
 
@@ -238,10 +256,10 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]+)`")
 _PLACE = re.compile(r" - at `(?:key in )?(\$[^`]*)`$")
 
 
-def _explained(error: msgspec.ValidationError) -> SettingsError:
+def _explained(error: msgspec.ValidationError, root: str = "$") -> SettingsError:
     message = str(error)
     place = _PLACE.search(message)
-    path = place.group(1) if place else "$"
+    path = root + place.group(1)[1:] if place else root
     message = _PLACE.sub("", message)
     unknown = _UNKNOWN_FIELD.search(message)
     if not unknown:

@@ -164,6 +164,10 @@ def paths_of(configuration: "Configuration") -> Iterator[tuple[str, str]]:
         yield f"$.read.sources[{i}].path", source.path
     if configuration.crawl is not None and configuration.crawl.earlier:
         yield "$.crawl.earlier", configuration.crawl.earlier
+    if configuration.embed.vector_cache:
+        yield "$.embed.vector_cache", configuration.embed.vector_cache
+    for i, seed in enumerate(configuration.embed.space.maps):
+        yield f"$.embed.space.maps[{i}].pairs", seed.pairs
     if configuration.align.prior:
         yield "$.align.prior", configuration.align.prior
     if configuration.mine.calibration:

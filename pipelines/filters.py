@@ -250,10 +250,24 @@ score is 1 for the same text, about 0 for unrelated ones. What beads look like i
     )
     added.add_argument("source", help="file of lines")
     added.add_argument("target", help="file of lines")
-    added.add_argument("--encoder", default="ngram", help="ngram (default) or laser")
-    added.add_argument("--model", default="", help="the encoder's model: a path, or a name such as laser2")
+    added.add_argument("--encoder", default="ngram", help="ngram (default), laser or sentence_transformers")
+    added.add_argument(
+        "--model",
+        default="",
+        help="the encoder's model: a path, or a name such as laser2; of sentence_transformers: a folder",
+    )
     added.add_argument("--source-variety", metavar="TAG", help="variety of the source, for encoders that ask")
     added.add_argument("--target-variety", metavar="TAG", help="variety of the target")
+    added.add_argument(
+        "--vector-cache", default="", metavar="FOLDER", help="where dense vectors are kept and looked up"
+    )
+    added.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting of [embed], such as embed.precision=int8; can be repeated",
+    )
     added.add_argument("--k", type=_positive, default=4, help="neighbours that the margin looks at (default 4)")
     added.add_argument("--margin", default="ratio", choices=("ratio", "distance", "absolute"))
     added.add_argument(
@@ -284,7 +298,7 @@ score is 1 for the same text, about 0 for unrelated ones. What beads look like i
 
 
 def _pair(options: argparse.Namespace) -> None:
-    from transforms.embed import EmbedSettings, embed_lines
+    from transforms.embed import embed_lines
     from transforms.mine import MineSettings, mine_texts
 
     if options.monotone:
@@ -292,7 +306,7 @@ def _pair(options: argparse.Namespace) -> None:
         return
     sides = [_distinct_lines(path) for path in (options.source, options.target)]
     (source_lines, source_texts, source_numbers), (target_lines, target_texts, target_numbers) = sides
-    embed = _settings(EmbedSettings, encoders=(options.encoder,), model=options.model or None)
+    embed = _embed_settings(options)
     mine = _settings(
         MineSettings,
         k=options.k,
@@ -305,6 +319,7 @@ def _pair(options: argparse.Namespace) -> None:
     )
     varieties = tuple(_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety))
     vectors = _finite(embed_lines(source_texts, target_texts, embed, varieties=(varieties[0], varieties[1])), embed)
+    _tell_lookups(vectors)
     mined = mine_texts(vectors.a, vectors.b, (source_texts, target_texts), mine)
     found = mined.pairs.take(mined.is_kept)
     probabilities = mined.probabilities[mined.is_kept].tolist()
@@ -321,7 +336,7 @@ def _pair(options: argparse.Namespace) -> None:
 def _pair_monotone(options: argparse.Namespace) -> None:
     import numpy as np
 
-    from transforms.embed import EmbedSettings, embed_lines
+    from transforms.embed import embed_lines
     from transforms.mine import Document, align_documents
     from transforms.normalize import normalize_text
 
@@ -329,7 +344,7 @@ def _pair_monotone(options: argparse.Namespace) -> None:
     for path in (options.source, options.target):
         cleaned = ((n, line, normalize_text(_clean(line))[0].strip()) for n, line in enumerate(_lines([path]), 1))
         sides.append([row for row in cleaned if row[2]])
-    embed = _settings(EmbedSettings, encoders=(options.encoder,), model=options.model or None)
+    embed = _embed_settings(options)
     varieties = [_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety)]
     # All runs of both sides are embedded together: they must lie in one space.
     runs = [
@@ -338,6 +353,7 @@ def _pair_monotone(options: argparse.Namespace) -> None:
     ]
     texts = [[text for of_length in runs for text in of_length[place]] for place in (0, 1)]
     vectors = _finite(embed_lines(texts[0], texts[1], embed, varieties=(varieties[0], varieties[1])), embed)
+    _tell_lookups(vectors)
     starts = [np.cumsum([0, *(len(of_length[place]) for of_length in runs)]) for place in (0, 1)]
     lengths = [np.array([len(row[2]) for row in side], dtype=np.float64) for side in sides]
     document = Document(
@@ -370,6 +386,32 @@ def _finite(vectors: Any, settings: Any) -> Any:
                 cure="Use another model; this one's weights are damaged or its precision is too low.",
             ) from error
     return vectors
+
+
+def _embed_settings(options: argparse.Namespace) -> Any:
+    """Give the settings of [embed] by the options of `pair`, and check that the models can be used."""
+    from pipelines.config import changed
+    from transforms.embed import EmbedSettings, check_models
+
+    values: dict[str, Any] = {"encoders": [options.encoder]}
+    if options.model and options.encoder == "sentence_transformers":
+        values["sentence_transformers"] = {"model": options.model}
+    elif options.model:
+        values["model"] = options.model
+    if options.vector_cache:
+        values["vector_cache"] = options.vector_cache
+    embed = changed(EmbedSettings, "embed", values, options.set)
+    sides = [_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety)]
+    check_models(embed, sides)
+    return embed
+
+
+def _tell_lookups(vectors: Any) -> None:
+    if vectors.found or vectors.made:
+        print(
+            f"isogloss pair: vectors of {vectors.found:,} texts from the cache, of {vectors.made:,} made",
+            file=sys.stderr,
+        )
 
 
 def _distinct_lines(path: str) -> tuple[list[str], list[str], list[int]]:

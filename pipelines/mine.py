@@ -31,7 +31,7 @@ def mine(run: Run) -> None:
         int(PAIR.metadata[b"isogloss.version"]),
         {
             "pairs": [list(sides) for sides in pairs],
-            "embed": configuration.embed,
+            "embed": configuration.embed.that_matter(),
             "mine": configuration.mine,
             "align": configuration.align,
             "score": configuration.score,

@@ -101,5 +101,6 @@ def _write_card(configuration: Configuration) -> None:
         name=configuration.corpus.name,
         settings=configuration.publish,
         ledgers=ledgers,
-        configuration={name: plain(getattr(configuration, name)) for name in sections},
+        configuration={name: plain(getattr(configuration, name)) for name in sections}
+        | {"embed": plain(configuration.embed.that_matter())},
     )

@@ -37,7 +37,7 @@ compile pyproject.toml --extra dev --constraint "$work/base-all.txt" --output-fi
 
 {
     cat requirements/torch.txt
-    printf '%s\n' transformers simalign networkx sentencepiece sacremoses==0.1.0 unicategories tqdm sentence-transformers
+    printf '%s\n' transformers simalign networkx sentencepiece sacremoses==0.1.0 unicategories tqdm sentence-transformers anyascii
 } >"$work/models.in"
 compile "$work/models.in" --constraint "$work/dev-all.txt" --output-file "$work/models-all.txt"
 {

@@ -43,10 +43,32 @@ def _laser(request: pytest.FixtureRequest) -> Encoder:
     return LaserEncoder(EmbedSettings(encoders=("laser",), model=str(folder / "laser2.pt"), device="cpu"))
 
 
-MAKERS: dict[str, Callable[[pytest.FixtureRequest], Encoder]] = {"ngram": _ngram, "laser": _laser}
+def _sentence_transformers(request: pytest.FixtureRequest) -> Encoder:
+    if any(find_spec(name) is None for name in ("torch", "sentence_transformers")):
+        pytest.skip("needs the library sentence_transformers")
+    from transforms.embed import SentenceTransformersSettings
+    from transforms.embed.backends.sentence_transformers import SentenceTransformersEncoder
+
+    maker = Path(__file__).parents[1] / "transforms" / "embed" / "small_sentence_transformer.py"
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("model") / "small"
+    runpy.run_path(str(maker))["write_sentence_transformer"](folder, TEXTS[:4])
+    own = SentenceTransformersSettings(model=str(folder))
+    return SentenceTransformersEncoder(
+        EmbedSettings(encoders=("sentence_transformers",), sentence_transformers=own, device="cpu")
+    )
 
 
-@pytest.fixture(scope="module", params=["ngram", pytest.param("laser", marks=pytest.mark.models)])
+MAKERS: dict[str, Callable[[pytest.FixtureRequest], Encoder]] = {
+    "ngram": _ngram,
+    "laser": _laser,
+    "sentence_transformers": _sentence_transformers,
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=["ngram", *(pytest.param(name, marks=pytest.mark.models) for name in ("laser", "sentence_transformers"))],
+)
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     return MAKERS[request.param](request)
 

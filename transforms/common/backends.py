@@ -34,5 +34,5 @@ def load_backend(room: str, name: str) -> Any:
         raise SettingsError(
             f"backend {name!r} needs the library {error.name!r}, which is not installed",
             path=f"$.{room}",
-            cure=f"pip install 'isogloss[{name}]', or `make install-models` in a checkout.",
+            cure=f"pip install 'isogloss[{name.replace('_', '-')}]', or `make install-models` in a checkout.",
         ) from error

@@ -100,6 +100,15 @@ def read_dense(block: VectorBlock) -> NDArray[np.float32]:
     stored = rows.column("vector")
     # `flatten` honours the offset; the values are a view of the mapped file until `astype` copies them.
     halves = stored.flatten().to_numpy(zero_copy_only=True).reshape(len(rows), block.dimension)
+    return _restored(halves)
+
+
+def as_stored(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Give dense vectors as they come back from a block: rounded to float16, rows of length 1."""
+    return _restored(vectors.astype(np.float16))
+
+
+def _restored(halves: NDArray[np.float16]) -> NDArray[np.float32]:
     vectors: NDArray[np.float32] = halves.astype(np.float32)
     normalize_rows(vectors)
     return vectors

@@ -192,6 +192,20 @@ def match(pattern: str) -> list[FileMetadata]:
     return found
 
 
+def matching(pattern: str) -> list[FileMetadata]:
+    """List the files that a path or glob names, as `match` does; none is an ordinary answer.
+
+    Raises:
+        StoreError: the store cannot be listed.
+    """
+    return _listed(pattern)
+
+
+def is_file(path: str) -> bool:
+    """Is there a file, and no folder, at the local path?"""
+    return _local(path).is_file()
+
+
 def _listed(pattern: str) -> list[FileMetadata]:
     if is_local(pattern) and _local(pattern).is_file():  # its name may hold what looks like a glob
         status = _local(pattern).stat()

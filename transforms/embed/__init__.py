@@ -3,7 +3,13 @@
 from typing import TYPE_CHECKING
 
 from transforms.common.doors import late
-from transforms.embed.settings import EmbedSettings, NgramSettings
+from transforms.embed.settings import (
+    EmbedSettings,
+    MapSettings,
+    NgramSettings,
+    SentenceTransformersSettings,
+    SpaceSettings,
+)
 
 if TYPE_CHECKING:
     from transforms.embed.encoders import check_models
@@ -16,7 +22,10 @@ __all__ = [
     "EmbedSettings",
     "Embedded",
     "Encoder",
+    "MapSettings",
     "NgramSettings",
+    "SentenceTransformersSettings",
+    "SpaceSettings",
     "TwoSides",
     "Vectors",
     "check_models",

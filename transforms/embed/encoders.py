@@ -8,6 +8,9 @@ from schemas.variety import find
 from transforms.common.backends import load_backend
 from transforms.embed.interface import Backend, Encoder
 from transforms.embed.settings import EmbedSettings
+from transforms.embed.space import check_space
+from transforms.embed.vector_cache import OnLookup, cached, check_cache
+from transforms.embed.views import ViewingEncoder, check_script
 
 ROOM = "embed"
 FITTED = "ngram"
@@ -22,15 +25,17 @@ class Encoders:
     Args:
         settings: which model, and how.
         name: of the backend.
+        on_lookup: is told what came of looking into the cache of vectors, where there is one.
 
     Attributes:
         settings, name: as given.
     """
 
-    def __init__(self, settings: EmbedSettings, name: str) -> None:
+    def __init__(self, settings: EmbedSettings, name: str, on_lookup: OnLookup | None = None) -> None:
         self.settings = settings
         self.name = name
         self._backend: Backend = load_backend(ROOM, name)
+        self._on_lookup = on_lookup
         self._loaded: OrderedDict[str, Encoder] = OrderedDict()
 
     def of(self, variety: str) -> Encoder:
@@ -41,7 +46,12 @@ class Encoders:
         """
         model = self._backend.model_for(self.settings, variety)
         if model not in self._loaded:
-            self._loaded[model] = self._backend(self.settings, model)
+            encoder = self._backend(self.settings, model)
+            if self.settings.vector_cache:
+                encoder = cached(encoder, self.settings.vector_cache, self._on_lookup)
+            if self.settings.script != "kept":
+                encoder = ViewingEncoder(encoder, self.settings.script)
+            self._loaded[model] = encoder
         self._loaded.move_to_end(model)
         while len(self._loaded) > _KEPT:
             self._loaded.popitem(last=False)
@@ -64,6 +74,17 @@ def check_models(settings: EmbedSettings, varieties: Sequence[str]) -> None:
         if known is None or known.tag != tag:
             cure = f"Write {known.tag}." if known else "See `isogloss varieties`."
             raise SettingsError(f"{tag!r} is not the tag of a variety", path=f"$.embed.models.{tag}", cure=cure)
+    is_dense = any(name != FITTED for name in settings.encoders)
+    if settings.vector_cache and is_dense:
+        check_cache(settings.vector_cache)
+    if settings.space.repairs and not is_dense:
+        raise SettingsError(
+            f"the space of {FITTED} vectors is sparse, and these repairs are of dense ones",
+            path="$.embed.space",
+            cure="Leave [embed.space] out, or name a dense encoder in embed.encoders.",
+        )
+    check_script(settings.script)
+    check_space(settings.space, [tag for tag in varieties if tag])
     for name in settings.encoders:
         if name == FITTED:
             continue

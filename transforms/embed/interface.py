@@ -22,6 +22,7 @@ class Encoder(Protocol):
         name: of the backend, with the digest of its model: equal names give equal vectors.
         kind: `dense` or `sparse`.
         dimension: of the vectors.
+        is_steady: has a text the same vector, bit for bit, whatever texts are embedded with it?
     """
 
     @property
@@ -37,6 +38,11 @@ class Encoder(Protocol):
     @property
     def dimension(self) -> int:
         """Values of a vector."""
+        ...
+
+    @property
+    def is_steady(self) -> bool:
+        """Has a text the same vector in any company?"""
         ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -2,7 +2,7 @@
 
 What goes in: batches of sentences, chosen and unique. What comes out: references to blocks, one a range of sentence ids
 of a variety, whose sentences and vectors lie in the vectors checkpoint; with several encoders, one reference a block and
-encoder, of the same sentences. Rejected is a sentence without
+encoder, of the same sentences. Where the space of dense vectors is repaired, those before it lie beside, as `.before.arrow`. Rejected is a sentence without
 anything that an encoder could read (`not_encodable`). Order does not matter: a block is a function of its
 sentences. Cost: two passes over the sentences in memory (count, gather), one shuffle of them, and the encoder.
 Vectors never pass through a shuffle.
@@ -30,6 +30,7 @@ from transforms.common.blocks import (
     VectorBlock,
     block_count,
     block_paths,
+    read_dense,
     read_sentences,
     write_dense,
     write_sentences,
@@ -43,10 +44,14 @@ from transforms.embed.encoders import FITTED, Encoders
 from transforms.embed.interface import Encoder
 from transforms.embed.ngrams import Frequencies, NgramSpace, add_frequencies, fit_space, text_frequencies
 from transforms.embed.prepare import encodable
-from transforms.embed.settings import EmbedSettings, NgramSettings
+from transforms.embed.repair import fit_repair
+from transforms.embed.settings import EmbedSettings, NgramSettings, Script, SpaceSettings
+from transforms.embed.space import Moments, Space, add_moments, moments_of, repaired
+from transforms.embed.views import ngram_view
 
 STAGE = "embed"
 UNIT = "sentence"
+_BEFORE = ".before.arrow"
 
 
 class Embedded(NamedTuple):
@@ -120,10 +125,15 @@ class _EmbedBy(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, blocks: beam.PCollection[VectorBlock]) -> beam.PCollection[VectorBlock]:
         if self.encoder == FITTED:
-            embedded = blocks | "Embed" >> _EmbedNgrams(settings=self.settings.ngram)
+            embedded = blocks | "Embed" >> _EmbedNgrams(settings=self.settings.ngram, script=self.settings.script)
         else:
             handler = _Handler(self.settings, self.encoder)
+            if self.settings.space.repairs:
+                blocks = blocks | "Aside" >> beam.Map(_aside).with_output_types(VectorBlock)
             embedded = blocks | "As a batch" >> beam.Map(_alone) | "Embed" >> RunInference(handler)
+            embedded.element_type = VectorBlock
+            if self.settings.space.repairs:
+                embedded = embedded | "Repair" >> _Repair(settings=self.settings, encoder=self.encoder)
         embedded.element_type = VectorBlock
         return embedded
 
@@ -133,16 +143,18 @@ class _EmbedNgrams(beam.PTransform):  # type: ignore[misc]
     """Fit one space on the sentences of all blocks, then embed each block in it."""
 
     settings: NgramSettings
+    script: Script
 
     def expand(self, blocks: beam.PCollection[VectorBlock]) -> beam.PCollection[VectorBlock]:
         space = (
             blocks
-            | "Count n-grams" >> beam.Map(_frequencies, settings=self.settings).with_output_types(Frequencies)
+            | "Count n-grams"
+            >> beam.Map(_frequencies, settings=self.settings, script=self.script).with_output_types(Frequencies)
             | "Add up n-grams" >> beam.CombineGlobally(_AddFrequencies())
             | "Fit" >> beam.Map(fit_space, settings=self.settings).with_output_types(NgramSpace)
         )
         return blocks | "Write vectors" >> beam.ParDo(
-            _WriteNgrams(), space=beam.pvalue.AsSingleton(space)
+            _WriteNgrams(self.script), space=beam.pvalue.AsSingleton(space)
         ).with_output_types(VectorBlock)
 
 
@@ -161,13 +173,47 @@ class _AddFrequencies(beam.CombineFn):  # type: ignore[misc]
 
 
 class _WriteNgrams(beam.DoFn):  # type: ignore[misc]
-    def __init__(self) -> None:
+    def __init__(self, script: Script) -> None:
+        self._script = script
         self._encoder: NgramEncoder | None = None
 
     def process(self, block: VectorBlock, space: NgramSpace) -> Iterable[VectorBlock]:
         if self._encoder is None or self._encoder.space is not space:
             self._encoder = NgramEncoder(space)
-        yield embed_block(block, self._encoder)
+        yield embed_block(block, self._encoder, self._script)
+
+
+@dataclass(eq=False, kw_only=True)
+class _Repair(beam.PTransform):  # type: ignore[misc]
+    """Fit one repair on the vectors of all blocks, then write each block's vectors anew by it."""
+
+    settings: EmbedSettings
+    encoder: str
+
+    def expand(self, blocks: beam.PCollection[VectorBlock]) -> beam.PCollection[VectorBlock]:
+        space = (
+            blocks
+            | "Sum" >> beam.Map(_moments, settings=self.settings.space).with_output_types(Moments)
+            | "Add up" >> beam.CombineGlobally(_AddMoments())
+            | "Fit" >> beam.Map(_fit, settings=self.settings, encoder=self.encoder).with_output_types(Space)
+        )
+        return blocks | "Write vectors" >> beam.Map(_repair, space=beam.pvalue.AsSingleton(space)).with_output_types(
+            VectorBlock
+        )
+
+
+class _AddMoments(beam.CombineFn):  # type: ignore[misc]
+    def create_accumulator(self) -> Moments:
+        return add_moments([])
+
+    def add_input(self, total: Moments, part: Moments) -> Moments:
+        return add_moments([total, part])
+
+    def merge_accumulators(self, totals: Iterable[Moments]) -> Moments:
+        return add_moments(totals)
+
+    def extract_output(self, total: Moments) -> Moments:
+        return total
 
 
 class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, Encoders]):  # type: ignore[misc]
@@ -181,7 +227,7 @@ class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, Encoders]):  # t
 
     def load_model(self) -> Encoders:
         """Get ready to load the encoders."""
-        return Encoders(self._settings, self._encoder)
+        return Encoders(self._settings, self._encoder, on_lookup=_count_lookup)
 
     def run_inference(
         self,
@@ -209,15 +255,26 @@ class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, Encoders]):  # t
         return "isogloss-embed"
 
 
-def embed_block(block: VectorBlock, encoder: Encoder) -> VectorBlock:
-    """Embed the sentences of a block, write the vectors, give the reference with dimension and encoder."""
+def embed_block(block: VectorBlock, encoder: Encoder, script: Script = "kept") -> VectorBlock:
+    """Embed the sentences of a block, write the vectors, give the reference with dimension and encoder.
+
+    Args:
+        block: where its sentences are, and where its vectors will be.
+        encoder: of the block's variety.
+        script: the view that n-grams are taken of; a dense encoder makes its own.
+    """
     sentences = read_sentences(block)
-    vectors = encoder.encode(sentences.texts("normalized"))
+    vectors = encoder.encode(ngram_view(sentences.texts("normalized"), script))
     made = block._replace(kind=encoder.kind, dimension=encoder.dimension, encoder=encoder.name)
     write = write_sparse if encoder.kind == SPARSE else write_dense
     write(made, sentences.column("sentence_id"), vectors)  # type: ignore[operator]
     count(STAGE, "vectors", block.rows)
     return made
+
+
+def _count_lookup(found: int, made: int) -> None:
+    count(STAGE, "vectors-found-in-cache", found)
+    count(STAGE, "vectors-added-to-cache", made)
 
 
 def check(batch: SentenceBatch) -> Result[SentenceBatch]:
@@ -277,8 +334,28 @@ def _beside(block: VectorBlock, encoder: str) -> VectorBlock:
     return block._replace(vectors=f"{block.vectors.removesuffix('.arrow')}.{encoder}.arrow")
 
 
-def _frequencies(block: VectorBlock, settings: NgramSettings) -> Frequencies:
-    return text_frequencies(_texts(block), settings)
+def _aside(block: VectorBlock) -> VectorBlock:
+    """Name the block's vectors as those before the repair."""
+    return block._replace(vectors=f"{block.vectors.removesuffix('.arrow')}{_BEFORE}")
+
+
+def _moments(block: VectorBlock, settings: SpaceSettings) -> Moments:
+    return moments_of(read_dense(block), block.variety, settings)
+
+
+def _fit(moments: Moments, settings: EmbedSettings, encoder: str) -> Space:
+    return fit_repair(moments, Encoders(settings, encoder, on_lookup=_count_lookup))
+
+
+def _repair(block: VectorBlock, space: Space) -> VectorBlock:
+    vectors = repaired(read_dense(block), block.variety, space)
+    made = block._replace(vectors=f"{block.vectors.removesuffix(_BEFORE)}.arrow", encoder=space.name_of(block.encoder))
+    write_dense(made, read_sentences(block).column("sentence_id"), vectors)
+    return made
+
+
+def _frequencies(block: VectorBlock, settings: NgramSettings, script: Script) -> Frequencies:
+    return text_frequencies(ngram_view(_texts(block), script), settings)
 
 
 def _alone(block: VectorBlock) -> list[VectorBlock]:

@@ -49,6 +49,22 @@ def test_vectors_are_those_of_fairseq(name, budget, texts):
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_text_has_the_same_bits_alone_and_in_any_company(name, texts):
+    encoder = encoder_of(name)
+    whole = encoder.encode(texts)
+    assert encoder.is_steady
+    assert [encoder.encode([text]).tobytes() for text in texts] == [row.tobytes() for row in whole]
+    assert encoder_of(name, token_budget=64).encode(texts[::2]).tobytes() == whole[::2].tobytes()
+
+
+@pytest.mark.parametrize("name", ["laser2", "laser3-maxpool"])
+def test_half_precision_is_near_and_finite(name, texts):
+    exact = encoder_of(name).encode(texts)
+    rough = encoder_of(name, precision="bfloat16").encode(texts)
+    assert ((exact * rough).sum(axis=1) > 0.99).all()
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
 def test_sentences_of_the_reference_are_told_apart(name, texts):
     """Were all vectors alike, equality would say little."""
     theirs = np.load(FOLDER / f"{name}.npy")

@@ -15,7 +15,7 @@ from schemas.identity import bucket_of, content_id
 from schemas.ledger import LedgerBatch, imbalances
 from schemas.sentence import SentenceBatch, sentence_id
 from transforms.common.blocks import VectorBlock, read_dense, read_sentences, read_sparse
-from transforms.embed import Embed, EmbedSettings, embed_lines
+from transforms.embed import Embed, EmbedSettings, MapSettings, SpaceSettings, embed_lines
 from transforms.embed.stage import _Handler, check
 
 
@@ -163,6 +163,78 @@ def test_laser_embeds_blocks_through_run_inference(tmp_path, laser_folder, sente
         np.testing.assert_allclose(stored, [by_text[t] for t in read_sentences(block).texts("text")], atol=1e-3)
     run(list(whole.take(list(reversed(range(len(sentences))))).pieces(3)), other, settings)
     assert digests(one) == digests(other)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["laser2", "laser3-maxpool"])
+def test_a_cache_of_vectors_changes_no_byte(tmp_path, sentences, name):
+    pytest.importorskip("sacremoses")
+    reference = Path(__file__).with_name("laser_reference") / f"{name}.pt"
+    plain = EmbedSettings(encoders=("laser",), model=str(reference), device="cpu", block_rows=5)
+    kept = msgspec.structs.replace(plain, vector_cache=str(tmp_path / "kept"))
+    folders = {each: tmp_path / each for each in ("plain", "partly", "filled", "found")}
+    for folder in folders.values():
+        folder.mkdir()
+    run([sentence_batch(sentences)], folders["plain"], plain)
+    run([sentence_batch(sentences[::3])], folders["partly"], msgspec.structs.replace(kept, block_rows=3))
+    run([sentence_batch(sentences)], folders["filled"], kept)
+    before = digests(tmp_path / "kept")
+    run([sentence_batch(sentences)], folders["found"], kept)
+    assert digests(folders["plain"]) == digests(folders["filled"]) == digests(folders["found"])
+    assert digests(tmp_path / "kept") == before
+    again = embed_lines(["another", *sentences[:4]], sentences[4:], kept)
+    assert (again.found, again.made) == (len(sentences), 1)
+    alone = embed_lines(["another", *sentences[:4]], sentences[4:], plain)
+    assert (alone.a.tobytes(), alone.b.tobytes()) == (again.a.tobytes(), again.b.tobytes())
+
+
+@pytest.mark.models
+def test_a_repaired_space_is_the_same_for_any_cut_and_with_a_cache(tmp_path, sentences):
+    pytest.importorskip("sacremoses")
+    reference = Path(__file__).with_name("laser_reference") / "laser2.pt"
+    (tmp_path / "seeds.tsv").write_text(
+        "".join(f"{a} {n}\t{b} {n}\n" for n, (a, b) in enumerate([(sentences[0], sentences[1])] * 12)), encoding="utf-8"
+    )
+    space = SpaceSettings(
+        centre=True,
+        remove_directions=1,
+        whiten=True,
+        maps=(MapSettings(source="lij", target="it", pairs=str(tmp_path / "seeds.tsv")),),
+    )
+    plain = EmbedSettings(encoders=("laser",), model=str(reference), device="cpu", block_rows=5, space=space)
+    kept = msgspec.structs.replace(plain, vector_cache=str(tmp_path / "kept"))
+    folders = {each: tmp_path / each for each in ("one", "other", "kept-run")}
+    for folder in folders.values():
+        folder.mkdir()
+    lij, it = sentence_batch(sentences), sentence_batch(sentences[1::2], "it")
+    blocks, _, ledger = run([lij, it], folders["one"], plain)
+    run([*it.pieces(2), *lij.take(list(reversed(range(len(sentences))))).pieces(3)], folders["other"], plain)
+    run([lij, it], folders["kept-run"], kept)
+    assert imbalances(ledger) == []
+    assert digests(folders["one"]) == digests(folders["other"]) == digests(folders["kept-run"])
+    sides = embed_lines(sentences, sentences[1::2], plain, ("lij", "it"))
+    by_text = {
+        "lij": dict(zip(sentences, sides.a, strict=True)),
+        "it": dict(zip(sentences[1::2], sides.b, strict=True)),
+    }
+    for block in blocks:
+        expected = [by_text[block.variety][text] for text in read_sentences(block).texts("text")]
+        np.testing.assert_allclose(read_dense(block), expected, atol=2e-3)
+        before = read_dense(block._replace(vectors=block.vectors.replace(".arrow", ".before.arrow")))
+        assert np.abs(before - read_dense(block)).max() > 0.01
+    assert {block.encoder for block in blocks} == {sides.encoder}
+
+
+def test_ngrams_of_a_romanized_view_are_those_of_its_lines(tmp_path, sentences):
+    pytest.importorskip("anyascii")
+    settings = msgspec.structs.replace(SETTINGS, script="both")
+    blocks, _, _ = run([sentence_batch(sentences)], tmp_path, settings)
+    expected = embed_lines(sentences, [], settings)
+    by_text = dict(zip(sentences, expected.a.toarray(), strict=True))
+    for block in blocks:
+        assert block.encoder == expected.encoder
+        rows = read_sentences(block).texts("text")
+        np.testing.assert_array_equal(read_sparse(block).toarray(), [by_text[text] for text in rows])
 
 
 @pytest.mark.models

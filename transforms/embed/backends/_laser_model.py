@@ -34,13 +34,13 @@ def pooled(states: Tensor, lengths: Tensor) -> Tensor:
 class LaserLstm(nn.Module):
     """The BiLSTM encoder: `params` of the checkpoint are its arguments.
 
-    On a GPU the batch is packed and left to cuDNN. On the CPU torch has no fast kernel for packed batches, so
-    the two directions of a layer run apart, on padded batches, which is exact: the forward direction
-    sees the padding after the sentence's end only, and so does the backward one when each sentence is turned
-    round within its own length.
+    The two directions of a layer run apart, on padded batches, which is exact: the forward direction sees the
+    padding after the sentence's end only, and so does the backward one when each sentence is turned round within its
+    own length. A packed batch would change its shape with every step: slow on the CPU, where torch has no kernel for
+    it, and rounded differently in other company.
 
     Attributes:
-        packed: pack on the CPU too, as quantized layers want it.
+        packed: pack nevertheless, as quantized layers want it.
     """
 
     def __init__(  # the checkpoint's names, in its order
@@ -73,7 +73,7 @@ class LaserLstm(nn.Module):
         """
         states = self.embed_tokens(tokens.t())
         there = lengths.to(tokens.device)
-        if states.is_cuda or self.packed:
+        if self.packed:
             packed = nn.utils.rnn.pack_padded_sequence(states, lengths)
             states, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0])
         else:
@@ -142,14 +142,14 @@ class _Layer(nn.Module):
         self.normalize_before = normalize_before
         self.activation = _ACTIVATIONS[activation]
 
-    def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         if self.normalize_before:
             states = states + self._attend(self.self_attn_layer_norm(states), mask)
             return states + self._think(self.final_layer_norm(states))
         states = self.self_attn_layer_norm(states + self._attend(states, mask))
         return self.final_layer_norm(states + self._think(states))  # type: ignore[no-any-return]
 
-    def _attend(self, states: Tensor, mask: Tensor | None) -> Tensor:
+    def _attend(self, states: Tensor, mask: Tensor) -> Tensor:
         batch, time, width = states.shape
         query, key, value = (
             self.self_attn[name](states).view(batch, time, self.heads, -1).transpose(1, 2)
@@ -219,7 +219,8 @@ class LaserTransformer(nn.Module):
             states = states + self.embed_positions(torch.where(is_word, places + PAD + 1, PAD))
         if self.layernorm_embedding is not None:
             states = self.layernorm_embedding(states)
-        mask = None if bool(is_word.all()) else is_word[:, None, None, :]
+        # Always masked: without a mask another kernel would run, for a text whose batch has no padding.
+        mask = is_word[:, None, None, :]
         for layer in self.layers:
             states = layer(states, mask)
         if self.layer_norm is not None:

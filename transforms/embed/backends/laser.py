@@ -9,6 +9,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,17 @@ from transforms.embed.backends._laser_files import (
 )
 from transforms.embed.backends._laser_model import PAD, LaserLstm, LaserTransformer
 from transforms.embed.backends._laser_names import PATH, concrete
+from transforms.embed.backends._running import (
+    Running,
+    check_steady,
+    device_and_precision,
+    dtype_of,
+    encode_ahead,
+    refuse_not_finite,
+)
 from transforms.embed.settings import EmbedSettings
 
 _BOS, _EOS, _UNKNOWN = 0, 2, 3
-_CPU_TOKENS = 1_600
-"""Pieces of a batch on the CPU: the states of a layer stay in the cache (benchmarks/bench_embed.py)."""
-_GPU_TOKENS = 12_000
 _NO_WEIGHT = re.compile(
     r"version|embed_positions\._float_tensor|layers\.[0-9]+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)"
 )
@@ -58,18 +64,26 @@ class LaserEncoder:
 
     def __init__(self, settings: EmbedSettings, model: str = "", files: LaserFiles | None = None) -> None:
         files = files or find_files(model or settings.model, settings.cache)
-        self._device, self._precision = _device_and_precision(settings)
-        self._tokens = settings.token_budget or (_GPU_TOKENS if self._device.type == "cuda" else _CPU_TOKENS)
+        self._device, self._precision = device_and_precision(settings)
         self._longest = settings.longest_text
         network, self._numbers, self._with_bos = _network(files)
         self._numbers |= {"<s>": _BOS, "<pad>": PAD, "</s>": _EOS, "<unk>": _UNKNOWN}
         self.dimension = int(network.dimension)
         if isinstance(network, LaserTransformer):
             self._longest = min(self._longest, network.longest - 2)
-        self._network = _placed(network, self._device, self._precision)
+        self._running = Running(
+            _placed(network, self._device, self._precision),
+            dimension=self.dimension,
+            device=self._device,
+            tokens=settings.token_budget,
+            pad=PAD,
+            mixes=isinstance(network, LaserLstm) and self._device.type == "cpu",
+            rows_step=0 if self._device.type == "cuda" else 1,
+        )
         self._tokenizer = _tokenizer(files)
-        # Vectors differ between precisions, and in their last bits between budgets and kinds of devices.
-        told = json.dumps([files.digest(), self._precision, self._tokens, self._longest, self._device.type])
+        # Vectors differ between precisions, and in their last bits between kinds of devices.
+        tokens = self._running.tokens if self._device.type == "cuda" or self._precision == "int8" else 0
+        told = json.dumps([files.digest(), self._precision, tokens, self._longest, self._device.type])
         self.name = f"laser:{content_digest(told.encode())}"
 
     @staticmethod
@@ -86,15 +100,22 @@ class LaserEncoder:
         Raises:
             SettingsError: as when it is made.
         """
-        _device_and_precision(settings)
+        device_and_precision(settings)
         files = find_files(model, settings.cache)
         with torch.device("meta"):
             _network(files)
         _tokenizer(files)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts: (texts, dimension) float32, rows of length 1."""
-        return self.encode_pieces([self.pieces(text) for text in texts])
+        """Embed texts: (texts, dimension) float32, rows of length 1.
+
+        Raises:
+            SettingsError: the model gives a vector with values that are not finite.
+        """
+        vectors = encode_ahead(texts, self._all_pieces, self.raw, self.dimension)
+        refuse_not_finite(vectors, texts, self._precision, PATH)
+        normalize_rows(vectors)
+        return vectors
 
     def pieces(self, text: str) -> tuple[int, ...]:
         """Give the numbers of a text's pieces, as the network reads them."""
@@ -102,78 +123,29 @@ class LaserEncoder:
         begin = (_BOS,) if self._with_bos else ()
         return (*begin, *(self._numbers.get(word, _UNKNOWN) for word in words), _EOS)
 
-    def encode_pieces(self, pieces: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
-        """Embed texts that are pieces already: (texts, dimension) float32, rows of length 1."""
-        vectors = self.raw(pieces)
-        normalize_rows(vectors)
-        return vectors
+    def _all_pieces(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        return [self.pieces(text) for text in texts]
 
     def raw(self, pieces: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
         """Give the vectors as the network makes them, of any length: (texts, dimension) float32."""
-        # Each distinct sequence once, longest first, then by its numbers: the batches follow from content alone.
-        distinct = sorted(set(pieces), key=lambda sequence: (-len(sequence), sequence))
-        rows = {sequence: row for row, sequence in enumerate(distinct)}
-        made = np.zeros((len(distinct), self.dimension), dtype=np.float32)
-        pending: list[tuple[int, int, torch.Tensor]] = []
-        for begin, end in batches([len(sequence) for sequence in distinct], self._tokens):
-            pending.append((begin, end, self._run(distinct[begin:end])))
-            if len(pending) > 2:  # the GPU works on the next batches while the results of the last are fetched
-                _fetch(made, pending.pop(0))
-        for batch in pending:
-            _fetch(made, batch)
-        return made[[rows[sequence] for sequence in pieces]]
+        return self._running.vectors(pieces)
 
-    def _run(self, sequences: Sequence[tuple[int, ...]]) -> torch.Tensor:
-        lengths = torch.tensor([len(sequence) for sequence in sequences])
-        tokens = torch.full((len(sequences), len(sequences[0])), PAD, dtype=torch.int64)
-        for row, sequence in enumerate(sequences):
-            tokens[row, : len(sequence)] = torch.tensor(sequence)
-        if self._device.type == "cuda":
-            tokens = tokens.pin_memory().to(self._device, non_blocking=True)
-        with torch.inference_mode():
-            return self._network(tokens, lengths)  # type: ignore[no-any-return]
-
-
-def batches(lengths: Sequence[int], tokens: int) -> list[tuple[int, int]]:
-    """Cut sentences, longest first, into batches of at most `tokens` pieces, padding included; at least one each.
-
-    Example:
-        >>> batches([9, 9, 4, 3], 20)
-        [(0, 2), (2, 4)]
-    """
-    cut = []
-    begin = 0
-    while begin < len(lengths):
-        end = min(len(lengths), begin + max(1, tokens // lengths[begin]))
-        cut.append((begin, end))
-        begin = end
-    return cut
-
-
-def _fetch(made: NDArray[np.float32], batch: tuple[int, int, torch.Tensor]) -> None:
-    begin, end, vectors = batch
-    made[begin:end] = vectors.float().cpu().numpy()
-
-
-def _device_and_precision(settings: EmbedSettings) -> tuple[torch.device, str]:
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
-        raise SettingsError("there is no GPU that torch can use", path="$.embed.device", cure="Use auto or cpu.")
-    on_gpu = there and settings.device != "cpu" and settings.precision != "int8"
-    precision = settings.precision
-    if precision == "auto":
-        precision = "float16" if on_gpu else "float32"
-    if precision == "float16" and not on_gpu:
-        raise SettingsError(
-            "precision float16 needs a GPU", path="$.embed.precision", cure="Use auto, float32 or int8."
-        )
-    return torch.device("cuda" if on_gpu else "cpu"), precision
+    @cached_property
+    def is_steady(self) -> bool:
+        """Does a text have the same vector, bit for bit, in any company? Not with int8: it scales a batch as a whole."""
+        if self._precision == "int8":
+            return False
+        numbers = sorted(number for number in self._numbers.values() if number > _UNKNOWN)[:97] or [_UNKNOWN]
+        probes = [
+            (*(numbers[(7 * i + 3 * length) % len(numbers)] for i in range(length)), _EOS)
+            for length in (1, 2, 5, 6, 7, 12, 13, 19, 26)
+            if length < self._longest
+        ]
+        return check_steady(self.raw, probes)
 
 
 def _placed(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
-    network = network.eval().float().to(device)  # a checkpoint may hold half-precision weights
-    if precision == "float16":
-        return network.half()
+    network = network.eval().to(device, dtype_of(precision))  # a checkpoint may hold weights of any precision
     if precision == "int8":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch announces that this moves to another package

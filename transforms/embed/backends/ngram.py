@@ -34,6 +34,7 @@ class NgramEncoder:
         self.space = space
         self.name = f"ngram:{space.digest}"
         self.kind = "sparse"
+        self.is_steady = True
         self.dimension = len(space.keys)
 
     def encode(self, texts: Sequence[str]) -> scipy.sparse.csr_array:
