@@ -5,7 +5,7 @@ the `CANDIDATES` others that share most of them are looked at. A neighbour is mi
 only, or where too many others share more of the rare ones.
 
 Dense vectors are gathered in cells around centroids (IVF: an inverted file). Every vector is compared with the vectors of
-the `PROBES` cells whose centroids are nearest, by the exact search of `neighbours`. A neighbour is missed where its cell
+the `PROBES` cells whose centroids are nearest, screened and then exactly as in `neighbours`. A neighbour is missed where its cell
 is not among them.
 
 The cosines are computed as an exact search computes them, so a neighbour that is found has the same bits as there. What is
@@ -25,15 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from transforms.mine.kernels import choose_classes, enter_candidates, seek_candidates
+from transforms.mine.kernels import choose_classes, enter_candidates, scan_cell, seek_candidates
 from transforms.mine.neighbours import (
     Neighbours,
     Vectors,
     check_sides,
     in_feature_order,
-    merge,
-    nearest_both_ways,
     no_neighbours,
+    rounding_error,
 )
 
 BUDGET = 32_768
@@ -54,14 +53,13 @@ Csr = Any
 Load = Callable[[], Vectors]
 
 
-def likely_neighbours(own: Vectors, chunks: Sequence[Load], k: int, device: str = "cpu") -> Neighbours:
+def likely_neighbours(own: Vectors, chunks: Sequence[Load], k: int) -> Neighbours:
     """Find likely nearest neighbours of every vector of one side.
 
     Args:
         own: (n, dimension), unit rows, float32 array or CSR array.
         chunks: give the vectors of the other side, some at a time; called more than once.
         k: neighbours wanted.
-        device: where dense vectors are multiplied, as in `nearest_both_ways`.
 
     Returns:
         What `nearest_both_ways` gives for one side, with indices counted through the chunks; but a neighbour may be
@@ -72,7 +70,7 @@ def likely_neighbours(own: Vectors, chunks: Sequence[Load], k: int, device: str 
     """
     if sparse.issparse(own):
         return _by_features(own, chunks, k)
-    return _by_cells(own, chunks, k, device)
+    return _by_cells(own, chunks, k)
 
 
 def _by_features(own: Csr, chunks: Sequence[Load], k: int) -> Neighbours:
@@ -116,20 +114,20 @@ def _arrays(vectors: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray
     return vectors.indptr.astype(np.int64), vectors.indices.astype(np.int32, copy=False), vectors.data
 
 
-def _by_cells(own: NDArray[np.float32], chunks: Sequence[Load], k: int, device: str) -> Neighbours:
+def _by_cells(own: NDArray[np.float32], chunks: Sequence[Load], k: int) -> Neighbours:
     found = no_neighbours(own.shape[0], k)
     offset = 0
     for load in chunks:
         others = load()
         check_sides(own, others)
         if len(own) and len(others):
-            found = merge(found, _in_cells(own, others, k, device).shifted(offset))
+            _search_cells(own, others, offset, found)
         offset += len(others)
     return found
 
 
-def _in_cells(own: NDArray[np.float32], others: NDArray[np.float32], k: int, device: str) -> Neighbours:
-    """Search the nearest cells of one chunk."""
+def _search_cells(own: NDArray[np.float32], others: NDArray[np.float32], offset: int, found: Neighbours) -> None:
+    """Compare every row with the nearest cells of one chunk; enter what is good enough."""
     centroids = find_centroids(others, max(1, round(len(others) ** 0.5)))
     cells = _nearest_cells(others, centroids, 1)[:, 0]
     probed = _nearest_cells(own, centroids, PROBES)
@@ -137,17 +135,12 @@ def _in_cells(own: NDArray[np.float32], others: NDArray[np.float32], k: int, dev
     asking_cuts = np.searchsorted(probed.reshape(-1)[asking], np.arange(len(centroids) + 1))
     answering = np.argsort(cells, kind="stable")
     answering_cuts = np.searchsorted(cells[answering], np.arange(len(centroids) + 1))
-    found = no_neighbours(len(own), k)
+    slack = np.float32(rounding_error(own, others))
     for cell in range(len(centroids)):
         rows = asking[asking_cuts[cell] : asking_cuts[cell + 1]] // probed.shape[1]
         there = answering[answering_cuts[cell] : answering_cuts[cell + 1]]
-        if len(rows) == 0 or len(there) == 0:
-            continue
-        near = nearest_both_ways(own[rows], others[there], k, device=device).forward
-        indices = np.where(near.indices < 0, near.indices, there[near.indices])
-        merged = merge(Neighbours(found.indices[rows], found.cosines[rows]), Neighbours(indices, near.cosines))
-        found.indices[rows], found.cosines[rows] = merged
-    return found
+        if len(rows) and len(there):
+            scan_cell(own[rows] @ others[there].T, own, others, rows, there, offset, slack, *found)
 
 
 def find_centroids(vectors: NDArray[np.float32], cells: int) -> NDArray[np.float32]:

@@ -172,7 +172,7 @@ class Half:
 
 
 def plan_squares(
-    blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties], search: SearchName = "auto"
+    blocks: Sequence[VectorBlock], pairs: Sequence[PairOfVarieties], search: SearchName = "auto", device: str = "cpu"
 ) -> Iterator[Square]:
     """Cut the grid of every pair of varieties into squares, in the space of each encoder.
 
@@ -183,7 +183,7 @@ def plan_squares(
     Args:
         blocks: of all varieties, in any order.
         pairs: pairs of varieties, (source, target).
-        search: as in the settings.
+        search, device: as in the settings. Dense vectors on a GPU are searched exactly unless told otherwise.
     """
     of_variety: dict[tuple[str, str], list[VectorBlock]] = {}
     for block in sorted(blocks, key=lambda block: (block.variety, block.number)):
@@ -193,7 +193,7 @@ def plan_squares(
             sources, targets = of_variety.get((space, source), []), of_variety.get((space, target), [])
             largest = max(len(sources), len(targets))
             side = min(_LARGEST_SIDE, max(1, -(-largest // _LEAST_SQUARES)))
-            if sources and targets and _is_approximate(sources, targets, search):
+            if sources and targets and _is_approximate(sources, targets, search, device):
                 for some in _groups(sources, side):
                     yield Square(f"{source}>{target}", some, tuple(targets), SOURCE)
                 for some in _groups(targets, side):
@@ -205,9 +205,13 @@ def plan_squares(
                         yield Square(f"{source}>{target}", some_sources, some_targets)
 
 
-def _is_approximate(sources: Sequence[VectorBlock], targets: Sequence[VectorBlock], search: SearchName) -> bool:
+def _is_approximate(
+    sources: Sequence[VectorBlock], targets: Sequence[VectorBlock], search: SearchName, device: str
+) -> bool:
     if search != "auto":
         return search == "approximate"
+    if device != "cpu" and sources[0].kind != SPARSE:
+        return False
     return sum(block.rows for block in sources) * sum(block.rows for block in targets) > EXACT_COMPARISONS
 
 
@@ -238,7 +242,7 @@ def search_square(square: Square, k: int, device: str = "cpu") -> Iterator[Block
         ValueError: the two sides' vectors do not fit each other, or hold what is no number.
     """
     if square.asking:
-        yield from _search_approximately(square, k, device)
+        yield from _search_approximately(square, k)
         return
     backward = [no_neighbours(block.rows, k) for block in square.targets]
     for source in square.sources:
@@ -257,12 +261,12 @@ def search_square(square: Square, k: int, device: str = "cpu") -> Iterator[Block
         yield BlockNeighbours(square.name, TARGET, target, neighbours)
 
 
-def _search_approximately(square: Square, k: int, device: str) -> Iterator[BlockNeighbours]:
+def _search_approximately(square: Square, k: int) -> Iterator[BlockNeighbours]:
     """Search the neighbours of one side of a square."""
     own, others = (square.sources, square.targets) if square.asking == SOURCE else (square.targets, square.sources)
     chunks = [partial(_stacked, some) for some in _groups(others, _CHUNK_BLOCKS)]
     try:
-        found = likely_neighbours(_stacked(own), chunks, k, device)
+        found = likely_neighbours(_stacked(own), chunks, k)
     except ValueError as error:
         raise ValueError(f"{square.name}: {own[0].vectors} and what it is compared with: {error}") from error
     starts = np.concatenate([[0], np.cumsum([block.rows for block in others])]).astype(np.int64)

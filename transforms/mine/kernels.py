@@ -378,3 +378,32 @@ def enter_pairs(
         cosine = cosine_of(sources[source], targets[target])
         enter(source_indices, source_cosines, source, target, cosine)
         enter(target_indices, target_cosines, target, source, cosine)
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def scan_cell(
+    products: Any, own: Any, others: Any, rows: Any, there: Any, offset: int, slack: Any, indices: Any, cosines: Any
+) -> None:
+    """Enter what is good enough among the products of some rows and a cell's vectors.
+
+    Args:
+        products: (rows, there), a screen.
+        own, others: all vectors of both sides.
+        rows, there: which of them were multiplied.
+        offset: what is added to the numbers of the others.
+        slack: more than twice what a product can be off.
+        indices, cosines: (n, k) the neighbours; written.
+    """
+    last = indices.shape[1] - 1
+    for number in range(rows.shape[0]):
+        row = rows[number]
+        values = products[number]
+        limit = cosines[row, last] - slack
+        for start in range(0, values.shape[0], STEP):
+            stop = min(start + STEP, values.shape[0])
+            if not any_over(values[start:stop], limit):
+                continue
+            for place in range(start, stop):
+                if values[place] > limit:
+                    enter(indices, cosines, row, offset + there[place], cosine_of(own[row], others[there[place]]))
+                    limit = cosines[row, last] - slack

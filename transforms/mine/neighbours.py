@@ -130,7 +130,7 @@ def nearest_both_ways(
     else:
         sources, targets = np.ascontiguousarray(sources), np.ascontiguousarray(targets)
         search = load_backend("mine", "torch")
-        search(sources, targets, state.lists, _rounding_error(sources, targets), device.removeprefix("torch:"))
+        search(sources, targets, state.lists, rounding_error(sources, targets), device.removeprefix("torch:"))
     return state.both_ways()
 
 
@@ -199,7 +199,7 @@ class _State:
 def _dense_product(sources: NDArray[np.float32], targets: NDArray[np.float32], state: _State) -> None:
     """Multiply tile by tile; scan each tile for both directions, in as many threads as BLAS multiplies in."""
     sources, targets = np.ascontiguousarray(sources), np.ascontiguousarray(targets)
-    slack = np.float32(_rounding_error(sources, targets))
+    slack = np.float32(rounding_error(sources, targets))
     tile = np.empty(min(TILE_SOURCES, len(sources)) * min(TILE_TARGETS, len(targets)), dtype=np.float32)
     source_lists, target_lists = state.lists[:2], state.lists[2:]
     with ThreadPoolExecutor(_threads()) as pool:
@@ -236,7 +236,7 @@ def _parts(length: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _rounding_error(sources: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+def rounding_error(sources: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
     """Bound what a float32 product of any summation order can be off, twice over.
 
     |error| <= dimension * u * |x| |y| with u = 2**-24 (Higham 2002, eq. 3.5, first order).

@@ -113,7 +113,10 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         ),
     ] = "auto"
     device: Annotated[
-        Literal["cpu", "cuda"], msgspec.Meta(description="Where dense vectors are compared; the results are the same.")
+        Literal["cpu", "cuda"],
+        msgspec.Meta(
+            description="Where dense vectors are compared; exact at any size on a GPU, the results are the same."
+        ),
     ] = "cpu"
     weights: Annotated[
         dict[str, Annotated[float, msgspec.Meta(ge=0)]],

@@ -69,7 +69,7 @@ from transforms.mine.blockwise import (
 from transforms.mine.documents import Name, correspondences, names_of
 from transforms.mine.groups import Edge, find_groups
 from transforms.mine.select import SELECT, SelectSentences
-from transforms.mine.settings import DocumentSettings, GroupSettings, MineSettings, SearchName
+from transforms.mine.settings import DocumentSettings, GroupSettings, MineSettings
 
 MINE = "mine"
 
@@ -191,8 +191,7 @@ class Mine(beam.PTransform):  # type: ignore[misc]
             blocks
             | "One plan" >> beam.Map(_at_one_place).with_output_types(tuple[int, VectorBlock])
             | "Gather blocks" >> beam.GroupByKey()
-            | "Plan squares"
-            >> beam.FlatMap(_plan, pairs=self.pairs, search=self.settings.search).with_output_types(Square)
+            | "Plan squares" >> beam.FlatMap(_plan, pairs=self.pairs, settings=self.settings).with_output_types(Square)
             | "Spread squares" >> beam.Reshuffle()
         )
         known = () if self.known is None else beam.pvalue.AsList(self.known)
@@ -238,7 +237,7 @@ class Mine(beam.PTransform):  # type: ignore[misc]
                 tuple[str, VectorBlock]
             )
             | "Gather fused blocks" >> beam.GroupByKey()
-            | "Plan second squares" >> beam.FlatMap(_plan_again, search=self.settings.search).with_output_types(Square)
+            | "Plan second squares" >> beam.FlatMap(_plan_again, settings=self.settings).with_output_types(Square)
             | "Spread second squares" >> beam.Reshuffle()
             | "Search and merge again" >> _Neighbourhoods(settings=self.settings)
         )
@@ -276,9 +275,9 @@ def _at_one_place(block: VectorBlock) -> tuple[int, VectorBlock]:
 
 
 def _plan(
-    gathered: tuple[int, Iterable[VectorBlock]], pairs: Sequence[PairOfVarieties], search: SearchName
+    gathered: tuple[int, Iterable[VectorBlock]], pairs: Sequence[PairOfVarieties], settings: MineSettings
 ) -> Iterator[Square]:
-    yield from plan_squares(list(gathered[1]), pairs, search)
+    yield from plan_squares(list(gathered[1]), pairs, settings.search, settings.device)
 
 
 class _Search(beam.DoFn):  # type: ignore[misc]
@@ -340,9 +339,9 @@ def _fuse(
             yield name, fuse_block(block, name, taught[name])
 
 
-def _plan_again(gathered: tuple[str, Iterable[VectorBlock]], search: SearchName) -> Iterator[Square]:
+def _plan_again(gathered: tuple[str, Iterable[VectorBlock]], settings: MineSettings) -> Iterator[Square]:
     source, _, target = gathered[0].partition(">")
-    yield from plan_squares(list(gathered[1]), [(source, target)], search)
+    yield from plan_squares(list(gathered[1]), [(source, target)], settings.search, settings.device)
 
 
 def _decide(

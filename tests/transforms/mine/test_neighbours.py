@@ -12,11 +12,11 @@ from transforms.mine import neighbours as searched
 from transforms.mine.neighbours import (
     MISSING,
     Neighbours,
-    _rounding_error,
     check_vectors,
     merge,
     nearest_both_ways,
     no_neighbours,
+    rounding_error,
 )
 
 DRAWN = settings(max_examples=30, deadline=None)
@@ -158,7 +158,7 @@ def test_a_screen_that_rounds_against_us_hides_nothing(monkeypatch):
     """A product that is off by nearly the bound, in the worst direction, still gives the exact answer."""
     sources, targets = dense(60, 24, 3), dense(80, 24, 4)
     exact = nearest_both_ways(sources, targets, 3)
-    bound = _rounding_error(sources, targets)
+    bound = rounding_error(sources, targets)
     random = np.random.default_rng(5)
     multiply = np.matmul
 
@@ -173,10 +173,10 @@ def test_a_screen_that_rounds_against_us_hides_nothing(monkeypatch):
     assert same(exact.backward, screened.backward)
 
 
-def test_rounding_error_bounds_the_product_of_single_precision():
+def testrounding_error_bounds_the_product_of_single_precision():
     sources, targets = dense(200, 1024, 6), dense(200, 1024, 7)
     exact = sources.astype(np.float64) @ targets.astype(np.float64).T
-    assert np.abs(sources @ targets.T - exact).max() < _rounding_error(sources, targets) / 2
+    assert np.abs(sources @ targets.T - exact).max() < rounding_error(sources, targets) / 2
 
 
 def test_sparse_vectors_in_any_order_of_features_are_read_alike():

@@ -415,6 +415,9 @@ def test_large_pairs_are_searched_approximately_unless_the_settings_say_otherwis
         assert [block.number for block in others] == list(range(len(others)))
     assert asked == {"source": list(range(18)), "target": [0, 1]}
     assert {square.asking for square in plan_squares(blocks, pairs, "exact")} == {""}
+    dense = [block._replace(kind="dense") for block in blocks]
+    assert {square.asking for square in plan_squares(dense, pairs, device="cuda")} == {""}
+    assert "source" in {square.asking for square in plan_squares(dense, pairs)}
     assert {square.asking for square in plan_squares(blocks, pairs, "approximate")} == {"source", "target"}
     monkeypatch.setattr(planned, "EXACT_COMPARISONS", 1800 * 200)
     assert {square.asking for square in plan_squares(blocks, pairs)} == {""}
