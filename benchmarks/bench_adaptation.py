@@ -36,6 +36,7 @@ SETS = {
         "7 Italo-Romance, declaration > encyclopedia, software": f"{ITALO}: udhr 0 100 > oldi-seed 0 600, mozilla-tmx 100 700",
         "2 Arabic, 100 lines each": "ary arz: oldi-seed 0 100 > oldi-seed 500 1500",
         "2 Arabic, 300 lines each": "ary arz: oldi-seed 0 300 > oldi-seed 500 1500",
+        "2 Arabic, 300 lines each, text 30 to 1": "ary arz: oldi-seed 0 300 > ary oldi-seed 500 2300, arz oldi-seed 500 560",
         "2 Arabic, 2,000 lines each": "ary arz: oldi-seed 600 2600 > oldi-seed 0 600",
         "8 Italo-Romance, same sources": f"{ITALO} lmo: oldi-seed 500 1000, mozilla-tmx 500 1000 > oldi-seed 0 300, mozilla-tmx 0 300",
         "6 of xSID, 240 lines each": "bar bar-IT gsw de nl da: xsid 60 300 > xsid 0 60",
@@ -61,7 +62,6 @@ SETS = {
         "4 South Slavic, half a declaration": "hr bs sr-Latn sl: udhr 0 35 > udhr 35 100",
     },
     "harm": {
-        "2 Arabic, 300 lines each, text 30 to 1": "ary arz: oldi-seed 0 300 > ary oldi-seed 500 2300, arz oldi-seed 500 560",
         "Hokkien and Mandarin, 300, text 1 to 30": "nan zh: icorpus-nan 0 300 > nan icorpus-nan 500 560, zh icorpus-nan 500 2300",
         "Bornholm and Danish, 100, text 1 to 30": "da da-bornholm: bornholmsk 0 100 > da bornholmsk 100 1900, da-bornholm bornholmsk 100 160",
         "7 Italo-Romance of declarations, text of Ligurian only": f"{ITALO}: udhr 0 100 > lij zenamt 0 1000",

@@ -46,7 +46,7 @@ WEIGHT = 1.0
 SURE = 0.95
 LEAST_LINES = 50
 LEAST_SURE = 20
-WORTH = 0.15
+WORTH = 0.05
 """Most of the model's expected error that the n-grams may differ by on the lines that it is sure of."""
 MOST_MOVED = 0.5
 _LEAST = 1e-9
