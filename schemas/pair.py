@@ -67,7 +67,24 @@ PROBABILITY = score_field(
     range="0 to 1",
     better="higher",
 )
-MINED_SCORES = (DOCUMENT_PRIOR, PROBABILITY)
+SOURCE_RANK, TARGET_RANK = (
+    score_field(
+        f"{side}_rank",
+        f"Place of the {side} among the {other}'s nearest sentences by cosine, from 1; of several encoders the best place. "
+        "Null where it is not among the k that were looked at.",
+        range="1 to k",
+        better="lower",
+    )
+    for side, other in (("source", "target"), ("target", "source"))
+)
+MUTUAL_RANK = score_field(
+    "mutual_rank",
+    "Geometric mean of `source_rank` and `target_rank`: 1 where each sentence is the other's nearest. Null where one of them "
+    "is null.",
+    range="1 to k",
+    better="lower",
+)
+MINED_SCORES = (DOCUMENT_PRIOR, MUTUAL_RANK, PROBABILITY, SOURCE_RANK, TARGET_RANK)
 """Scores that mining gives beside the fixed `cosine` and `margin`."""
 
 PAIR = table(

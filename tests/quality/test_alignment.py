@@ -1,4 +1,5 @@
-"""Word alignment against links made by hand: alignment error rate (Och and Ney 2003) of the association aligner.
+"""Word alignment against links made by hand: alignment error rate (Och and Ney 2003) of the association aligner, and
+whether its probabilities are what they say, on the sentences that `benchmarks/fit_links.py` does not fit on.
 
 It learns from the gold sentences themselves, as from any run's pairs, and from those of the other French -
 English set; links by hand are never seen. Words are as the sets give them. Invented dialects (`invented_dialect.py`)
@@ -7,7 +8,6 @@ stand for the case this project is made for, where no links by hand are at hand.
 
 import re
 import runpy
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,8 @@ def test_association_on_invented_dialects(shared_data, floor, language, number):
     found = learned_links(pairs, [])
     agreement = 1 - error_rate(found, gold)
     assert agreement >= floor(f"align.association.invented-{language}-{number}.one_minus_aer"), agreement
-    assert calibration_gap(found, gold) <= 0.05
+    gap = calibration_gap(found, gold)
+    assert gap <= 1 - floor(f"align.association.invented-{language}-{number}.one_minus_calibration_error"), gap
 
 
 def test_association_reaches_the_floors(shared_data, floor):
@@ -99,7 +100,6 @@ def test_association_reaches_the_floors(shared_data, floor):
     romanian_english, gold_romanian_english = awesome_align(shared_data / "awesome-align-gold", "roen")
     french_english, gold_french_english = alibi(shared_data / "alibi-fren")
     assert (len(english_french), len(romanian_english), len(french_english)) == (447, 248, 522)
-    held = []
     for name, pairs, more, gold in (
         ("en-fr", english_french, turned(french_english), gold_english_french),
         ("ro-en", romanian_english, [], gold_romanian_english),
@@ -107,7 +107,6 @@ def test_association_reaches_the_floors(shared_data, floor):
     ):
         found = learned_links(pairs, more)
         agreement = 1 - error_rate(found, gold)
-        held.append((found, gold))
         assert agreement >= floor(f"align.association.{name}.one_minus_aer"), (name, agreement)
-    found, gold = ([*chain.from_iterable(side)] for side in zip(*held, strict=True))
-    assert calibration_gap(found, gold) <= 1 - floor("align.association.one_minus_calibration_error")
+        gap = calibration_gap(found, gold)
+        assert gap <= 1 - floor(f"align.association.{name}.one_minus_calibration_error"), (name, gap)

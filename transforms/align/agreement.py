@@ -43,18 +43,21 @@ class Entries(NamedTuple):
     Attributes:
         offsets: where the entries of each source word begin; one more than there are source words.
         targets: target word of each entry, rising within a source word.
+        slots: (2 entries,) where an entry is looked up: a hash table a source word, twice as long as its entries; -1
+            where a slot is free. See `index_entries`.
     """
 
     offsets: Longs
     targets: Ints
+    slots: Ints
 
 
 class Counts(NamedTuple):
     """Expected counts, in whole numbers of 1 / UNIT.
 
     Attributes:
-        words: (2, entries): how often a link, as the forward and as the backward direction count it. They are equal
-            while the directions learn together.
+        words: how often a link: (2, entries) as the forward and as the backward direction count it, or (1, entries)
+            where the directions learn together: they count the same.
         source_null, target_null: how often each word is linked to none.
         jumps: (2, JUMPS) of the forward and the backward direction.
     """
@@ -65,16 +68,10 @@ class Counts(NamedTuple):
     jumps: Longs
 
     @classmethod
-    def zeros(cls, entries: int, source_words: int, target_words: int) -> "Counts":
+    def zeros(cls, entries: int, source_words: int, target_words: int, *, together: bool) -> "Counts":
         """Give counts of nothing."""
-        shapes = ((2, entries), source_words, target_words, (2, JUMPS))
+        shapes = ((1 if together else 2, entries), source_words, target_words, (2, JUMPS))
         return cls(*(np.zeros(shape, dtype=np.int64) for shape in shapes))
-
-    def add(self, other: "Counts") -> "Counts":
-        """Add other counts to these, in place; gives these."""
-        for own, more in zip(self, other, strict=True):
-            np.add(own, more, out=own)
-        return self
 
 
 def find_entries(corpus: Corpus, source_words: int, target_words: int, limit: int) -> Entries:
@@ -91,25 +88,24 @@ def find_entries(corpus: Corpus, source_words: int, target_words: int, limit: in
         limit: entries of a word.
     """
     turned = Corpus(corpus.target, corpus.target_offsets, corpus.source, corpus.source_offsets)
-    rows, columns = _closest(corpus, source_words, target_words, limit)
-    other_columns, other_rows = _closest(turned, target_words, source_words, limit)
-    keys = np.concatenate([rows * target_words + columns, other_rows * target_words + other_columns])
-    keys = np.unique(keys)
-    offsets = np.searchsorted(keys, np.arange(source_words + 1) * target_words)
-    return Entries(offsets, (keys % max(target_words, 1)).astype(np.int32))
+    own = _closest(corpus, source_words, target_words, limit)
+    other = _turned(*_closest(turned, target_words, source_words, limit), source_words)
+    return index_entries(*_either(*own, *other))  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)
-def _closest(corpus: Corpus, source_words: int, target_words: int, limit: int) -> tuple[Longs, Longs]:
-    """Give the closest target words of every source word; linear in the cells."""
+def _closest(corpus: Corpus, source_words: int, target_words: int, limit: int) -> tuple[Longs, Ints]:
+    """Give where each source word's closest target words begin, and these; linear in the cells."""
     pair_of, starts, places = places_by_word(corpus, source_words)
-    frequency = np.zeros(target_words, dtype=np.int64)
+    frequency = np.zeros(target_words, dtype=np.int32)
     for t in corpus.target:
         frequency[t] += 1
-    counts = np.zeros(target_words, dtype=np.int64)
-    met = np.empty(target_words, dtype=np.int64)
+    counts = np.zeros(target_words, dtype=np.int32)
+    met = np.empty(target_words, dtype=np.int32)
+    dice = np.empty(target_words)
+    offsets = np.zeros(source_words + 1, dtype=np.int64)
     size = 1 << 16
-    rows, columns = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    columns = np.empty(size, dtype=np.int32)
     number = 0
     for s in range(source_words):
         found = 0
@@ -122,48 +118,102 @@ def _closest(corpus: Corpus, source_words: int, target_words: int, limit: int) -
                     found += 1
                 counts[t] += 1
         own = starts[s + 1] - starts[s]
+        for k in range(found):
+            dice[k] = counts[met[k]] / (own + frequency[met[k]])
         least = 0.0
         if found > limit:
-            dice = np.empty(found)
-            for k in range(found):
-                dice[k] = counts[met[k]] / (own + frequency[met[k]])
-            least = np.partition(dice, found - limit)[found - limit]
+            least = np.partition(dice[:found], found - limit)[found - limit]
         if number + found > size:
-            size = max(2 * size, number + found)
-            more_rows, more_columns = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-            more_rows[:number] = rows[:number]
-            more_columns[:number] = columns[:number]
-            rows, columns = more_rows, more_columns
+            size = max(size + size // 2, number + found)
+            more = np.empty(size, dtype=np.int32)
+            more[:number] = columns[:number]
+            columns = more
         for k in range(found):
-            t = met[k]
-            if counts[t] / (own + frequency[t]) >= least:
-                rows[number] = s
-                columns[number] = t
+            if dice[k] >= least:
+                columns[number] = met[k]
                 number += 1
-            counts[t] = 0
-    return rows[:number].copy(), columns[:number].copy()
+            counts[met[k]] = 0
+        offsets[s + 1] = number
+    return offsets, columns[:number].copy()
 
 
 @njit(cache=True, nogil=True)
-def find_cells(corpus: Corpus, entries: Entries, p: int) -> NDArray[np.int64]:
+def _turned(offsets: Longs, columns: Ints, others: int) -> tuple[Longs, Ints]:
+    """Turn lists by row into lists by column."""
+    starts = np.zeros(others + 1, dtype=np.int64)
+    for column in columns:
+        starts[column + 1] += 1
+    for column in range(others):
+        starts[column + 1] += starts[column]
+    rows = np.empty(len(columns), dtype=np.int32)
+    following = starts[:-1].copy()
+    for row in range(len(offsets) - 1):
+        for k in range(offsets[row], offsets[row + 1]):
+            rows[following[columns[k]]] = row
+            following[columns[k]] += 1
+    return starts, rows
+
+
+@njit(cache=True, nogil=True)
+def _either(offsets: Longs, columns: Ints, other_offsets: Longs, other_columns: Ints) -> tuple[Longs, Ints]:
+    """Give, row by row, what stands in one list or the other, each once, rising."""
+    rows = len(offsets) - 1
+    out = np.empty(len(columns) + len(other_columns), dtype=np.int32)
+    starts = np.zeros(rows + 1, dtype=np.int64)
+    number = 0
+    for row in range(rows):
+        both = np.concatenate(
+            (columns[offsets[row] : offsets[row + 1]], other_columns[other_offsets[row] : other_offsets[row + 1]])
+        )
+        both.sort()
+        for k in range(len(both)):
+            if k == 0 or both[k] != both[k - 1]:
+                out[number] = both[k]
+                number += 1
+        starts[row + 1] = number
+    return starts, out[:number].copy()
+
+
+@njit(cache=True, nogil=True)
+def index_entries(offsets: Longs, targets: Ints) -> Entries:
+    """Make the tables in which entries are looked up: one a source word, probed from the hash of the target on."""
+    slots = np.full(2 * len(targets), -1, dtype=np.int32)
+    for s in range(len(offsets) - 1):
+        begin, size = 2 * offsets[s], 2 * (offsets[s + 1] - offsets[s])
+        for e in range(offsets[s], offsets[s + 1]):
+            slot = _slot(targets[e], size)
+            while slots[begin + slot] >= 0:
+                slot = slot + 1 if slot + 1 < size else 0
+            slots[begin + slot] = e
+    return Entries(offsets, targets, slots)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _slot(target: int, size: int) -> int:
+    """Give where a target's entry is looked for first, 0 to size - 1 (multiplicative hashing: Knuth 1973, 6.4)."""
+    return int(((np.int64(target) * 2654435769 & 0xFFFFFFFF) * size) >> 32)
+
+
+@njit(cache=True, nogil=True)
+def find_cells(corpus: Corpus, entries: Entries, p: int) -> Ints:
     """Give the entry of each cell of a pair: (source words, target words), -1 where there is none."""
     source = corpus.source[corpus.source_offsets[p] : corpus.source_offsets[p + 1]]
     target = corpus.target[corpus.target_offsets[p] : corpus.target_offsets[p + 1]]
-    cells = np.full((len(source), len(target)), -1, dtype=np.int64)
+    cells = np.full((len(source), len(target)), -1, dtype=np.int32)
     for i in range(len(source)):
         if source[i] < 0:
             continue
-        begin, end = entries.offsets[source[i]], entries.offsets[source[i] + 1]
+        begin = 2 * entries.offsets[source[i]]
+        size = 2 * entries.offsets[source[i] + 1] - begin
+        if size == 0:
+            continue
         for j in range(len(target)):
-            low, high = begin, end
-            while low < high:
-                middle = (low + high) // 2
-                if entries.targets[middle] < target[j]:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < end and entries.targets[low] == target[j]:
-                cells[i, j] = low
+            slot = _slot(target[j], size)
+            entry = entries.slots[begin + slot]
+            while entry >= 0 and entries.targets[entry] != target[j]:
+                slot = slot + 1 if slot + 1 < size else 0
+                entry = entries.slots[begin + slot]
+            cells[i, j] = entry
     return cells
 
 
@@ -226,9 +276,10 @@ def count_links(
                 if a < 0.5 / UNIT and b < 0.5 / UNIT:
                     continue  # nothing would be added, and memory is slower than arithmetic
                 if stage > 0:
-                    a = b = (a * b + math.sqrt(a * b)) / 2.0
+                    a = (a * b + math.sqrt(a * b)) / 2.0
                 counts.words[0, cell] += np.int64(a * UNIT + 0.5)
-                counts.words[1, cell] += np.int64(b * UNIT + 0.5)
+                if stage == 0:
+                    counts.words[1, cell] += np.int64(b * UNIT + 0.5)
             counts.source_null[source[i]] += np.int64(max(left, 0.0) * UNIT + 0.5)
     return likelihood
 
@@ -239,10 +290,16 @@ def _lexical(emission: Floats, none: Floats) -> float:
     made, given = emission.shape
     likelihood = 0.0
     near = np.empty(given)
+    place, backwards = np.empty(given), np.empty(given)  # exp(-|x - y|) is the lesser of e^x / e^y and e^y / e^x
+    for i in range(given):
+        place[i] = math.exp(DIAGONAL * (i + 0.5) / given)
+        backwards[i] = 1.0 / place[i]
     for j in range(made):
+        own = math.exp(DIAGONAL * (j + 0.5) / made)
+        inverse = 1.0 / own
         prior = 0.0
         for i in range(given):
-            near[i] = math.exp(-DIAGONAL * abs((i + 0.5) / given - (j + 0.5) / made))
+            near[i] = min(place[i] * inverse, own * backwards[i])
             prior += near[i]
         total = NULL_PROBABILITY * none[j] + SMALLEST
         for i in range(given):

@@ -1,15 +1,15 @@
-"""Calibrated probabilities of links: what share of links with this value are right. Pure.
+"""Calibrated probabilities of links: what share of links like this one are right. Pure.
 
 A value is what an aligner itself calls the probability of a link (`association`: the geometric mean of both
-directions' posteriors). HMM posteriors are far too sure of themselves where there is little text. The calibrated
-probability is the logistic function of slope * log odds of the value + intercept (Platt 2000).
+directions' posteriors). HMM posteriors are far too sure of themselves where there is little text, and how much so
+depends on the words. So the calibrated probability is a logistic function (Platt 2000) of the value's log odds, of how
+often the rarer of the two words was met, of the likeness of their spelling, of the products of these two with the log
+odds, and of whether they are words at all. The likeness is evidence a second time: once as the
+prior of learning, for the two words, here for the link, where several words could be meant.
 
-Where the constants come from: `association`: the even sentences of five gold sets (awesome-align's English - French and
-Romanian - English, alibi-fren, and the invented dialects of Italian and German, 600 sentences each), each set of the
-same weight, a link being right when it is among the possible ones. The expected calibration error (ten bins) of the
-links that are given, on the odd sentences: en-fr .04, ro-en .07, fr-en .03, invented Italian .02 and German .02;
-uncalibrated it is .06, .13, .05, .01 and .01. Aligners without constants (`simalign`: no model was at
-hand to fit them) give their own values.
+Where the constants come from: `benchmarks/fit_links.py`, on the even sentences of gold sets; reliability on the odd
+ones stands in docs/scores.md. Aligners without constants (`simalign`: no model was at hand to fit them) give their own
+values.
 """
 
 from typing import NamedTuple
@@ -19,26 +19,45 @@ from numpy.typing import NDArray
 
 _NEAREST = 1e-6
 """Values nearer to 0 and 1 count as this near."""
+MOST_MET = 1000
+"""Words that were met more often count as met this often: the gold sets have no more."""
+FEATURES = ("one", "log_odds", "log_met", "log_odds x log_met", "likeness", "log_odds x likeness", "is_sign")
 
 
-class Calibration(NamedTuple):
-    """A line in log odds."""
+class Evidence(NamedTuple):
+    """What is known of links beside their values, a row a link.
 
-    slope: float
-    intercept: float
+    Attributes:
+        met: how often the rarer of the two words stands in what was learned from; 0 where one was never met.
+        likeness: edit similarity of the two words, letter case and marks aside.
+        is_sign: whether one of them has no letter.
+    """
+
+    met: NDArray[np.integer]
+    likeness: NDArray[np.floating]
+    is_sign: NDArray[np.bool_]
 
 
-CALIBRATIONS = {"association": Calibration(0.388, 0.229)}
-"""Constants by aligner."""
+CALIBRATIONS: dict[str, tuple[float, ...]] = {"association": (-0.28, 0.14, 0.08, 0.09, 1.57, 0.26, -1.34)}
+"""Weights of `FEATURES` by aligner."""
 
 
-def calibrate(aligner: str, values: NDArray[np.floating]) -> NDArray[np.float64]:
+def calibrate(aligner: str, values: NDArray[np.floating], evidence: Evidence) -> NDArray[np.float64]:
     """Turn an aligner's own probabilities into calibrated ones; those of an aligner without constants stay."""
     own = np.asarray(values, dtype=np.float64)
-    found = CALIBRATIONS.get(aligner)
-    if found is None:
+    weights = CALIBRATIONS.get(aligner)
+    if weights is None:
         return own
-    return np.asarray(1.0 / (1.0 + np.exp(-(found.slope * log_odds(own) + found.intercept))))
+    return np.asarray(1.0 / (1.0 + np.exp(-(features(own, evidence) @ np.array(weights)))))
+
+
+def features(values: NDArray[np.floating], evidence: Evidence) -> NDArray[np.float64]:
+    """Give what the logistic function is of: (links, `FEATURES`)."""
+    odds = log_odds(values)
+    met = np.log(np.clip(evidence.met, 1, MOST_MET).astype(np.float64))
+    alike = np.asarray(evidence.likeness, dtype=np.float64)
+    sign = evidence.is_sign.astype(np.float64)
+    return np.column_stack([np.ones(len(odds)), odds, met, odds * met, alike, odds * alike, sign])
 
 
 def log_odds(values: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -11,17 +11,22 @@ What a word pair's probability leans on, beside its own counts (a Dirichlet prio
 - beginnings: the probability of the two words' first four letters, as counted over all words that share them, times the
   share of the word among those with its beginning. This is what tells rare forms of frequent words;
 - what was learned before, where a prior is given.
+
+Of more than `settings.learn_pairs` pairs a sample is learned from, chosen by content; words that it lacks are linked by
+their spelling and their place. So time and memory of learning are bounded, however many pairs are linked.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from transforms.align.agreement import UNIT, Counts, Entries, count_links, find_entries
+from transforms.align.agreement import UNIT, Counts, Entries, count_links, find_entries, index_entries
 from transforms.align.interface import WordPair
 from transforms.align.settings import AlignSettings
 from transforms.common.hmm import JUMP_LIMIT, JUMPS, SMALLEST, Corpus, Direction, Floats, Ints, Longs, normalize
@@ -74,22 +79,35 @@ class State(NamedTuple):
     classes: tuple[Floats, Floats]
 
 
+def sample(pairs: Sequence[WordPair], settings: AlignSettings) -> Sequence[WordPair]:
+    """Give the pairs that are learned from: `learn_pairs` of them, those of the least digests, in their order."""
+    most = settings.learn_pairs
+    if not 0 < most < len(pairs):
+        return pairs
+    digests = np.fromiter((_digest(pair) for pair in pairs), dtype=np.uint64, count=len(pairs))
+    return [pairs[i] for i in np.sort(np.argsort(digests, kind="stable")[:most]).tolist()]
+
+
+def _digest(pair: WordPair) -> int:
+    text = "\x1e".join("\x1f".join(side) for side in pair)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 def prepare(pairs: Sequence[WordPair], settings: AlignSettings, before: Any = None) -> tuple[Problem, Corpus]:
     """Lay pairs out for learning.
 
     Args:
         pairs: words of both sides, in an order that follows from their content.
-        settings: `candidates` bounds the memory.
+        settings: `learn_pairs` and `candidates` bound the memory.
         before: gives what is known of word pairs, as `lookup(sources, targets, rows, columns)`.
     """
-    sources, source, source_offsets = numbered([source for source, _ in pairs])
-    targets, target, target_offsets = numbered([target for _, target in pairs])
+    pairs = sample(pairs, settings)
+    sources, source, source_offsets = numbered(source for source, _ in pairs)
+    targets, target, target_offsets = numbered(target for _, target in pairs)
     corpus = Corpus(source, source_offsets, target, target_offsets)
     entries = find_entries(corpus, len(sources), len(targets), settings.candidates)
     owners = np.repeat(np.arange(len(sources), dtype=np.int32), np.diff(entries.offsets))
     beginnings = (_beginnings(sources), _beginnings(targets))
-    keys = beginnings[0][owners].astype(np.int64) * (len(targets) + 1) + beginnings[1][entries.targets]
-    _, shared = np.unique(keys, return_inverse=True)
     known = np.zeros((2, 0)) if before is None else np.stack(before(sources, targets, owners, entries.targets))
     problem = Problem(
         sources,
@@ -99,7 +117,7 @@ def prepare(pairs: Sequence[WordPair], settings: AlignSettings, before: Any = No
         spelling_classes(sources, targets, owners, entries.targets),
         (np.bincount(source, minlength=len(sources)), np.bincount(target, minlength=len(targets))),
         beginnings,
-        shared.astype(np.int32),
+        _numbered_pairs(beginnings[0], beginnings[1], owners, entries.targets),
         known,
     )
     return problem, corpus
@@ -109,7 +127,7 @@ def begin(problem: Problem) -> State:
     """Give the state before the first round: every word pair is as likely as every other."""
     number = len(problem.entries.targets)
     source, target = (np.asarray(made / max(made.sum(), 1)) for made in problem.frequencies)
-    words = np.ones(number)
+    words = np.ones(number, dtype=np.float32)
     return State(
         Direction(words, target, np.full(JUMPS, 1.0 / JUMPS)),
         Direction(words, source, np.full(JUMPS, 1.0 / JUMPS)),
@@ -124,8 +142,8 @@ def rounds(settings: AlignSettings) -> int:
 
 def count(corpus: Corpus, entries: Entries, state: State, settings: AlignSettings, turn: int) -> Counts:
     """Count the links that are expected in some of the pairs, in round `turn`, from 0."""
-    counts = Counts.zeros(len(entries.targets), len(state.backward.null), len(state.forward.null))
     stage = 2 if turn >= settings.lexical_iterations else min(turn, 1)
+    counts = Counts.zeros(len(entries.targets), len(state.backward.null), len(state.forward.null), together=stage > 0)
     count_links(corpus, entries, state.forward, state.backward, counts, stage)
     return counts
 
@@ -137,26 +155,57 @@ def improve(problem: Problem, counts: Counts, settings: AlignSettings, turn: int
     for side in (0, 1):
         given, generated = owners[side], owners[1 - side]
         given_words = len(problem.frequencies[side])
-        words: Floats = (counts.words[side] / UNIT).astype(np.float64)
-        totals = np.bincount(given, weights=words, minlength=given_words)
+        words: Floats = counts.words[min(side, len(counts.words) - 1)] / UNIT
+        totals: Floats = np.bincount(given, weights=words, minlength=given_words).astype(np.float64)
         opportunities = np.bincount(problem.spelling, weights=totals[given], minlength=CLASSES)
         classes = np.bincount(problem.spelling, weights=words, minlength=CLASSES) / np.maximum(opportunities, SMALLEST)
-        prior = BASE_PRIOR + settings.orthography * (classes / (1.05 - np.minimum(classes, 1.0)))[problem.spelling]
-        if settings.beginnings:
-            prior += settings.beginnings * _of_beginnings(
-                problem, words, np.asarray(totals, dtype=np.float64), given, generated, side
-            )
-        if problem.before.shape[1]:
-            prior += LEARNED_PRIOR * problem.before[side]
+        odds = settings.orthography * (classes / (1.05 - np.minimum(classes, 1.0)))
+        together, alone, shares = _of_beginnings(problem, words, totals, side)
+        prior = _priors(
+            (given, generated),
+            (problem.spelling, odds),
+            (problem.shared, together, problem.beginnings[side], alone, shares, settings.beginnings),
+            problem.before[side],
+        )
         null = (counts.source_null if side else counts.target_null) / UNIT + 0.01
         if turn + 1 == settings.lexical_iterations:
             jumps = np.exp(-np.abs(np.arange(JUMPS) - JUMP_LIMIT - 1) / 2.0)
         else:
             jumps = counts.jumps[side] / UNIT + 1.0
-        direction = Direction(normalize(words, prior, given, given_words), null / null.sum(), jumps / jumps.sum())
-        made.append((direction, classes))
+        learned = normalize(words, prior, given, given_words).astype(np.float32)
+        made.append((Direction(learned, null / null.sum(), jumps / jumps.sum()), classes))
     (forward, forward_classes), (backward, backward_classes) = made
     return State(forward, backward, (forward_classes, backward_classes))
+
+
+@njit(cache=True, nogil=True)
+def _priors(
+    words: tuple[Ints, Ints],
+    spelling: tuple[NDArray[np.int16], Floats],
+    beginnings: tuple[Ints, Floats, Ints, Floats, Floats, float],
+    before: Floats,
+) -> Floats:
+    """Give the Dirichlet parameter of each entry, in one pass: there are more entries than memory likes.
+
+    Args:
+        words: given and generated word of each entry.
+        spelling: class of each entry, and what each class adds.
+        beginnings: pair of beginnings of each entry, count of each such pair; beginning of each given word, count of
+            each beginning; share of each generated word among those with its beginning; weight.
+        before: what was known of each entry; none where nothing was.
+    """
+    given, generated = words
+    kinds, odds = spelling
+    shared, together, own, alone, shares, weight = beginnings
+    prior = np.empty(len(given))
+    for e in range(len(given)):
+        prior[e] = BASE_PRIOR + odds[kinds[e]]
+        if weight > 0.0:
+            likely = together[shared[e]] / max(alone[own[given[e]]], SMALLEST)
+            prior[e] += weight * likely * shares[generated[e]]
+        if len(before):
+            prior[e] += LEARNED_PRIOR * before[e]
+    return prior
 
 
 def learn(pairs: Sequence[WordPair], settings: AlignSettings, before: Any = None) -> tuple[Problem, State]:
@@ -182,14 +231,21 @@ def cut(corpus: Corpus, pairs: int) -> Iterator[Corpus]:
 
 def numbered(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Ints, Longs]:
     """Number the words of sentences by their folded letter case, in the order of the words."""
-    folded = [[word.casefold() for word in sentence] for sentence in sentences]
-    words = sorted({word for sentence in folded for word in sentence})
-    numbers = {word: i for i, word in enumerate(words)}
-    offsets = np.zeros(len(folded) + 1, dtype=np.int64)
-    if folded:
-        np.cumsum([len(sentence) for sentence in folded], out=offsets[1:])
-    every = (numbers[word] for sentence in folded for word in sentence)
-    return words, np.fromiter(every, dtype=np.int32, count=int(offsets[-1])), offsets
+    found: dict[str, int] = {}
+    lengths = [0]
+
+    def met() -> Iterator[int]:
+        for sentence in sentences:
+            lengths.append(len(sentence))
+            for word in sentence:
+                yield found.setdefault(word, len(found))
+
+    as_found = np.fromiter(met(), dtype=np.int32)
+    folded = [word.casefold() for word in found]
+    words = sorted(set(folded))
+    ranks = {word: rank for rank, word in enumerate(words)}
+    numbers = np.array([ranks[word] for word in folded], dtype=np.int32)
+    return words, numbers[as_found], np.cumsum(lengths, dtype=np.int64)
 
 
 def spelling_classes(sources: Sequence[str], targets: Sequence[str], rows: Ints, columns: Ints) -> NDArray[np.int16]:
@@ -207,6 +263,11 @@ def spelling_classes(sources: Sequence[str], targets: Sequence[str], rows: Ints,
         group = np.where(wordless[0][some] | wordless[1][others], len(_LENGTHS) + 1, group)
         out[part] = group * (_STEPS + 1) + np.floor(alike * _STEPS + 1e-6).astype(np.int64)
     return out
+
+
+def spelling_of(classes: NDArray[np.int16]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Give the edit similarity, in tenths, and whether a word has no letter, of classes of spelling."""
+    return (classes % (_STEPS + 1)) / _STEPS, classes // (_STEPS + 1) == len(_LENGTHS) + 1
 
 
 def to_bytes(arrays: dict[str, Any]) -> bytes:
@@ -250,7 +311,7 @@ def problem_of(data: bytes) -> Problem:
     return Problem(
         json.loads(found["sources"].tobytes()),
         json.loads(found["targets"].tobytes()),
-        Entries(found["offsets"], found["entries"]),
+        index_entries(found["offsets"], found["entries"]),
         found["owners"],
         found["spelling"],
         (found["source_frequencies"], found["target_frequencies"]),
@@ -263,7 +324,7 @@ def problem_of(data: bytes) -> Problem:
 def entries_of(data: bytes) -> Entries:
     """Read the entries alone of what `problem_bytes` laid out."""
     with np.load(io.BytesIO(data)) as found:
-        return Entries(found["offsets"], found["entries"])
+        return index_entries(found["offsets"], found["entries"])  # type: ignore[no-any-return]
 
 
 def state_bytes(state: State) -> bytes:
@@ -289,13 +350,27 @@ def corpus_of(data: bytes) -> Corpus:
 
 
 def counts_bytes(counts: Counts) -> bytes:
-    """Lay counts out as bytes."""
-    return to_bytes(counts._asdict())
+    """Lay counts out as bytes; entries that were not counted are left out: a part of the pairs meets few of them."""
+    some = np.flatnonzero(counts.words.any(axis=0))
+    flat = {name: array for name, array in counts._asdict().items() if name != "words"}
+    return to_bytes({"size": np.array(counts.words.shape), "some": some, "words": counts.words[:, some], **flat})
 
 
-def counts_of(data: bytes) -> Counts:
-    """Read what `counts_bytes` laid out."""
-    return Counts(**from_bytes(data))
+def counts_of(parts: Sequence[bytes]) -> Counts:
+    """Read what `counts_bytes` laid out, and add it up."""
+    total: Counts | None = None
+    for data in parts:
+        found = from_bytes(data)
+        own = Counts(np.zeros(0, np.int64), *(found[name] for name in Counts._fields[1:]))
+        if total is None:
+            total = own._replace(words=np.zeros(found["size"], dtype=np.int64))
+        else:
+            for sums, more in zip(total[1:], own[1:], strict=True):
+                np.add(sums, more, out=sums)
+        for sums, more in zip(total.words, found["words"], strict=True):
+            sums[found["some"]] += more
+    assert total is not None, "counts are of one part or more"
+    return total
 
 
 def _beginnings(words: Sequence[str]) -> Ints:
@@ -303,13 +378,37 @@ def _beginnings(words: Sequence[str]) -> Ints:
     return np.array([numbers.setdefault(word[:BEGINNING], len(numbers)) for word in words], dtype=np.int32)
 
 
-def _of_beginnings(
-    problem: Problem, words: Floats, totals: Floats, given: Ints, generated: Ints, side: int
-) -> NDArray[np.float64]:
-    """Give the probability of each entry as its beginnings have it."""
+def _of_beginnings(problem: Problem, words: Floats, totals: Floats, side: int) -> tuple[Floats, Floats, Floats]:
+    """Give counts of pairs of beginnings and of beginnings, and each generated word's share among those with its own."""
     own, others = problem.beginnings[side], problem.beginnings[1 - side]
-    together = np.bincount(problem.shared, weights=words)
-    alone = np.bincount(own, weights=totals)
+    together = np.bincount(problem.shared, weights=words).astype(np.float64)
+    alone = np.bincount(own, weights=totals).astype(np.float64)
     among = np.bincount(others, weights=problem.frequencies[1 - side].astype(np.float64))
     share = problem.frequencies[1 - side] / among[others] if len(others) else np.zeros(0)
-    return np.asarray(together[problem.shared] / np.maximum(alone[own[given]], SMALLEST) * share[generated])
+    return together, alone, np.asarray(share, dtype=np.float64)
+
+
+@njit(cache=True, nogil=True)
+def _numbered_pairs(first: Ints, second: Ints, rows: Ints, columns: Ints) -> Ints:
+    """Number the pairs (first[row], second[column]) in the order in which they are met; equal pairs alike."""
+    size = 16
+    while size < 2 * len(rows):
+        size *= 2
+    slots = np.full(size, -1, dtype=np.int32)  # a hash table of the first places of pairs
+    out = np.empty(len(rows), dtype=np.int32)
+    number = 0
+    for e in range(len(rows)):
+        a, b = first[rows[e]], second[columns[e]]
+        slot = ((np.int64(a) * 2654435769) ^ (np.int64(b) * 40503 * 65537)) & (size - 1)
+        while slots[slot] >= 0:
+            met = slots[slot]
+            if first[rows[met]] == a and second[columns[met]] == b:
+                break
+            slot = (slot + 1) & (size - 1)
+        if slots[slot] < 0:
+            slots[slot] = e
+            out[e] = number
+            number += 1
+        else:
+            out[e] = out[slots[slot]]
+    return out

@@ -84,6 +84,13 @@ class AlignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         msgspec.Meta(ge=0, description="association: weight of the words' first letters in the prior; 0: none."),
     ] = 10.0
+    learn_pairs: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="association: most pairs of a variety pair that are learned from, chosen by content; all are linked. 0: all.",
+        ),
+    ] = 200_000
     candidates: Annotated[
         int,
         msgspec.Meta(

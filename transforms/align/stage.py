@@ -9,19 +9,23 @@ it learned under the checkpoint's folder; the batches wait for it, then are link
 place, or, where the settings say `spread`, in rounds: every worker counts the links that are expected in its parts of
 the pairs (a map), the counts are added up (a combine; they are whole numbers, so the sum is exact in any order), one
 worker makes the next state. What is learned is the same bytes either way, for any number of workers.
-Cost: memory of the learning worker: the words of a variety pair's sentences, and some 100 bytes for each word pair
-that may be linked, of which a word has up to `candidates`. Other aligners are one pass over the batches.
+Cost: memory of the learning worker: the words of at most `learn_pairs` pairs, chosen by pair id before they are
+gathered, and some 100 bytes for each word pair that may be linked, of which a word has up to `candidates`. Every worker
+that links holds what was learned: some 50 bytes for each word pair. Other aligners are one pass over the batches.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 
 from schemas.corpus import CorpusBatch
+from schemas.identity import bucket_of
 from schemas.ledger import LedgerBatch
 from schemas.lexicon import LexiconBatch
 from schemas.pair import PairBatch
@@ -41,10 +45,15 @@ ARTIFACTS = "alignment"
 
 LEXICON_STAGE = "lexicon"
 
-PART_PAIRS = 1024
-"""Pairs of one part of a spread variety pair."""
+PARTS = 32
+LEAST_PART = 1024
+"""A spread variety pair is cut into so many parts, of so many pairs at least: each part's counts pass a shuffle."""
+_BUCKETS = 1 << 20
+_MARGIN = 1.05
+"""Pairs that are gathered to choose a sample from, per pair of it: bucket sizes vary."""
 _LEARNED_COLUMNS = ("pair_id", "source_tokens", "target_tokens")
 _LEARNED_KEPT = 4
+_ADDED_AT_ONCE = 8
 
 
 @dataclass(eq=False, kw_only=True)
@@ -64,7 +73,8 @@ class Align(beam.PTransform):  # type: ignore[misc]
         backend = aligner_class(self.settings)
         backend.check(self.settings)
         self._learns = issubclass(backend, TrainedAligner)
-        self._spreads = self.settings.spread and issubclass(backend, SpreadAligner)
+        self._samples = issubclass(backend, SpreadAligner)
+        self._spreads = self.settings.spread and self._samples
 
     def expand(self, batches: beam.PCollection[PairBatch]) -> Outcome:
         """Cut into words; learn, where the aligner learns; link."""
@@ -72,9 +82,19 @@ class Align(beam.PTransform):  # type: ignore[misc]
             linked: Outcome = batches | "Link" >> _map_batches(partial(_make_linker, self.settings))
             return linked
         worded = batches | "Words" >> _map_batches(partial(_make_tokenizer, self.settings))
+        number = (
+            worded.made
+            | "Count" >> beam.FlatMap(_pairs_by_variety_pair).with_output_types(beam.typehints.KV[str, int])
+            | "Add up" >> beam.CombinePerKey(sum)
+        )
         gathered = (
             worded.made
-            | "By variety pair" >> beam.FlatMap(_words_by_variety_pair).with_output_types(beam.typehints.KV[str, bytes])
+            | "By variety pair"
+            >> beam.FlatMap(
+                _words_by_variety_pair,
+                number=beam.pvalue.AsDict(number),
+                most=self.settings.learn_pairs if self._samples else 0,
+            ).with_output_types(beam.typehints.KV[str, bytes])
             | "Gather" >> beam.GroupByKey()
         )
         if self._spreads:
@@ -135,7 +155,16 @@ def _spread_aligner(settings: AlignSettings) -> SpreadAligner:
 
 def _pairs_of(pieces: Iterable[bytes]) -> list[WordPair]:
     words = pa.concat_tables([_opened(piece) for piece in pieces]).sort_by("pair_id")
-    return list(zip(words["source_tokens"].to_pylist(), words["target_tokens"].to_pylist(), strict=True))
+    return list(zip(_shared(words["source_tokens"]), _shared(words["target_tokens"]), strict=True))
+
+
+def _shared(column: pa.ChunkedArray) -> list[list[str]]:
+    """Give lists of words in which equal words are one object: `to_pylist` makes one of every place."""
+    lists = pa.concat_arrays(column.chunks)
+    encoded = lists.flatten().dictionary_encode()
+    words = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)[np.asarray(encoded.indices)]
+    borders = np.cumsum([0, *np.asarray(lists.value_lengths())]).tolist()
+    return [words[start:stop].tolist() for start, stop in pairwise(borders)]
 
 
 def _learned_path(folder: str, key: str) -> str:
@@ -160,7 +189,7 @@ class _LayOut(beam.DoFn):  # type: ignore[misc]
             files.write_bytes(path, aligner.train(pairs))
             yield key, path
             return
-        problem, state, parts = aligner.begin(pairs, PART_PAIRS)
+        problem, state, parts = aligner.begin(pairs, max(LEAST_PART, -(-len(pairs) // PARTS)))
         for number, part in enumerate(parts):
             path = _working_path(self._folder, key, f"part-{number:05d}")
             files.write_bytes(path, part)
@@ -192,21 +221,26 @@ class _CountLinks(beam.DoFn):  # type: ignore[misc]
 
 
 class _AddCounts(beam.CombineFn):  # type: ignore[misc]
+    """Adds several at a time: sums of many parts are as large as the whole."""
+
     def __init__(self, settings: AlignSettings) -> None:
         self._settings = settings
 
-    def create_accumulator(self) -> bytes:
-        return b""
+    def create_accumulator(self) -> list[bytes]:
+        return []
 
-    def add_input(self, accumulator: bytes, counts: bytes) -> bytes:
-        return self.merge_accumulators([accumulator, counts])
+    def add_input(self, waiting: list[bytes], counts: bytes) -> list[bytes]:
+        return self.merge_accumulators([waiting, [counts]])
 
-    def merge_accumulators(self, accumulators: Iterable[bytes]) -> bytes:
-        some = [counts for counts in accumulators if counts]
-        return _spread_aligner(self._settings).add(some) if len(some) > 1 else (some or [b""])[0]
+    def merge_accumulators(self, parts: Iterable[list[bytes]]) -> list[bytes]:
+        waiting = [counts for part in parts for counts in part]
+        return waiting if len(waiting) < _ADDED_AT_ONCE else self.compact(waiting)
 
-    def extract_output(self, accumulator: bytes) -> bytes:
-        return accumulator
+    def compact(self, waiting: list[bytes]) -> list[bytes]:
+        return [_spread_aligner(self._settings).add(waiting)] if len(waiting) > 1 else waiting
+
+    def extract_output(self, waiting: list[bytes]) -> bytes:
+        return self.compact(waiting)[0]
 
 
 class _Improve(beam.DoFn):  # type: ignore[misc]
@@ -266,9 +300,17 @@ def _make_linker(settings: AlignSettings) -> StageFunction:
     return run
 
 
-def _words_by_variety_pair(batch: PairBatch) -> Iterable[tuple[str, bytes]]:
+def _pairs_by_variety_pair(batch: PairBatch) -> Iterable[tuple[str, int]]:
     for key, rows in _by_variety_pair(batch):
-        words = pa.Table.from_batches([rows.data]).select(_LEARNED_COLUMNS).replace_schema_metadata()
+        yield key, len(rows)
+
+
+def _words_by_variety_pair(batch: PairBatch, number: Mapping[str, int], most: int) -> Iterable[tuple[str, bytes]]:
+    """Give the words that are learned from; of more than `most` pairs (0: any number) some more than these, by id."""
+    for key, rows in _by_variety_pair(batch):
+        below = _BUCKETS * _MARGIN * most / number[key] if 0 < most < number[key] else _BUCKETS
+        chosen = rows.filter([bucket_of(identifier, _BUCKETS) < below for identifier in rows.texts("pair_id")])
+        words = pa.Table.from_batches([chosen.data]).select(_LEARNED_COLUMNS).replace_schema_metadata()
         yield key, _ipc(words)
 
 

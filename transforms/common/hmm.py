@@ -70,7 +70,7 @@ class Direction(NamedTuple):
         jumps: (JUMPS,) probability of each jump, from -JUMP_LIMIT on.
     """
 
-    words: Floats
+    words: NDArray[np.floating]
     null: Floats
     jumps: Floats
 

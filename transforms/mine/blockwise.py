@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from schemas.ledger import LedgerBatch
-from schemas.pair import DOCUMENT_PRIOR, PROBABILITY, PairBatch, pair_id
+from schemas.pair import (
+    DOCUMENT_PRIOR,
+    MINED_SCORES,
+    MUTUAL_RANK,
+    PROBABILITY,
+    SOURCE_RANK,
+    TARGET_RANK,
+    PairBatch,
+    pair_id,
+)
 from schemas.reject import EXCERPT_CHARACTERS, Reason, RejectBatch
 from schemas.sentence import SentenceBatch
 from schemas.table import BATCH_ROWS
@@ -120,6 +129,7 @@ class Fate:
         kept: (p,) bool, whether its margin reaches the threshold.
         cosines, margins, priors, directions, probabilities: (p,) the pair's; the margin has the prior in it, a
             probability that is not known is NaN.
+        ranks: (p, 2) int16, of the source and of the target; 0 where not known.
         best: (block.rows,) float64, margin of each sentence's candidate; minus infinity where it has none.
         best_priors: (block.rows,) float64, what documents added to it.
         threshold: the smallest margin that is kept.
@@ -136,6 +146,7 @@ class Fate:
     priors: NDArray[np.float64]
     directions: NDArray[np.int8]
     probabilities: NDArray[np.float64]
+    ranks: NDArray[np.int16]
     best: NDArray[np.float64]
     best_priors: NDArray[np.float64]
     threshold: float
@@ -148,7 +159,7 @@ class Half:
     Attributes:
         name, side: as in `BlockNeighbours`.
         chunk: which run of pairs; pairs are joined a run at a time.
-        places, kept, cosines, margins, priors, directions, probabilities, threshold: as in `Fate`.
+        places, kept, cosines, margins, priors, directions, probabilities, ranks, threshold: as in `Fate`.
         sentences: (p) rows, the side's columns.
     """
 
@@ -162,6 +173,7 @@ class Half:
     priors: NDArray[np.float64]
     directions: NDArray[np.int8]
     probabilities: NDArray[np.float64]
+    ranks: NDArray[np.int16]
     threshold: float
     sentences: pa.RecordBatch
 
@@ -504,6 +516,7 @@ def _fates(
             pairs.prior,
             pairs.direction,
             mined.probabilities[places],
+            mined.ranks[places],
             candidates.margins[offsets[number] : offsets[number + 1]],
             candidates.priors[offsets[number] : offsets[number + 1]],
             mined.threshold,
@@ -529,6 +542,7 @@ def halves_of(fate: Fate) -> tuple[list[Half], RejectBatch, LedgerBatch]:
                 fate.priors[chosen],
                 fate.directions[chosen],
                 fate.probabilities[chosen],
+                fate.ranks[chosen],
                 fate.threshold,
                 sentences.take(fate.rows[chosen]).data.select(["sentence_id", *_COPIED]),
             )
@@ -593,11 +607,14 @@ def join_halves(halves: Sequence[Half]) -> tuple[PairBatch, RejectBatch, LedgerB
     every["cosine"], every["margin"] = scores.cosines, scores.margins - scores.priors
     pairs = PairBatch.from_columns(every)
     probabilities = scores.probabilities.astype(np.float32)
+    ranks = np.column_stack([scores.ranks, np.sqrt(scores.ranks.astype(np.float64).prod(axis=1))]).astype(np.float32)
     mined = {
         DOCUMENT_PRIOR.name: pa.array(scores.priors.astype(np.float32)),
         PROBABILITY.name: pa.array(probabilities, mask=np.isnan(probabilities)),
     }
-    pairs = pairs.with_scores([DOCUMENT_PRIOR, PROBABILITY], mined)
+    for spec, values in zip((SOURCE_RANK, TARGET_RANK, MUTUAL_RANK), ranks.T, strict=True):
+        mined[spec.name] = pa.array(values, mask=values == 0)
+    pairs = pairs.with_scores(MINED_SCORES, mined)
     kept, rejected = pairs.filter(scores.kept), pairs.filter(~scores.kept)
     rejects = _too_low(rejected, scores.margins[~scores.kept], scores.priors[~scores.kept], scores)
     ledger = [
@@ -626,6 +643,7 @@ def _joined(halves: Sequence[Half]) -> tuple[pa.Table, Half]:
         priors=column("priors"),
         directions=column("directions"),
         probabilities=column("probabilities"),
+        ranks=column("ranks"),
     )
 
 

@@ -32,7 +32,7 @@ from transforms.mine.margin import margins, mean_cosines, ratio_unit
 from transforms.mine.mining import Mined, document_evidence
 from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, nearest_both_ways
 from transforms.mine.precision import read_curve
-from transforms.mine.retrieval import Candidates, Prior, retrieve
+from transforms.mine.retrieval import Candidates, Prior, ranks_of, retrieve
 from transforms.mine.settings import MarginName, MineSettings, default_threshold
 
 LEAST_SURE = 30
@@ -260,15 +260,16 @@ def mine_fused(spaces: Sequence[Space], settings: MineSettings, documents: Sente
         SettingsError: as in `fuse`.
     """
     fused = fuse(spaces, settings.margin, settings.weights)
-    sides = (len(spaces[0].near.forward.indices), len(spaces[0].near.backward.indices))
-    mined = _decided(fused, sides, settings, None)
+    near = [space.near for space in spaces]
+    mined = _decided(fused, near, settings, None)
     if documents is None:
         return mined
     evidence = document_evidence(mined.forward, mined.backward, mined.threshold, documents)
-    return _decided(fused, sides, settings, evidence.prior)
+    return _decided(fused, near, settings, evidence.prior)
 
 
-def _decided(fused: Fused, sides: tuple[int, int], settings: MineSettings, prior: Prior | None) -> Mined:
+def _decided(fused: Fused, near: Sequence[BothWays], settings: MineSettings, prior: Prior | None) -> Mined:
+    sides = (len(near[0].forward.indices), len(near[0].backward.indices))
     forward, backward = fused_candidates(fused, sides, prior)
     pairs = retrieve(forward, backward, settings.retrieval)
     # Wrong pairs are planted in one space (`precision.py`); for fused margins there are judged pairs, or the default.
@@ -277,7 +278,8 @@ def _decided(fused: Fused, sides: tuple[int, int], settings: MineSettings, prior
     threshold = settings.threshold
     if threshold is None:
         threshold = fused.threshold if curve is None else curve.threshold(pairs.margin, settings.precision)
-    return Mined(pairs, pairs.margin >= threshold, forward, backward, threshold, probabilities, curve)
+    ranks = ranks_of(pairs, near)
+    return Mined(pairs, pairs.margin >= threshold, forward, backward, threshold, probabilities, curve, ranks)
 
 
 def mine_matrices_fused(

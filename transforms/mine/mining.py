@@ -12,7 +12,7 @@ from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
 from transforms.mine.margin import mean_cosines
 from transforms.mine.neighbours import BothWays, Vectors, nearest_both_ways
 from transforms.mine.precision import LEAST_SURE, Curve, Side, planted_curve, read_curve
-from transforms.mine.retrieval import BOTH, Candidates, Pairs, Prior, candidates_both_ways, retrieve
+from transforms.mine.retrieval import BOTH, Candidates, Pairs, Prior, candidates_both_ways, ranks_of, retrieve
 from transforms.mine.settings import MineSettings
 
 
@@ -26,6 +26,7 @@ class Mined(NamedTuple):
         threshold: the smallest margin that is kept.
         probabilities: (pairs,) float64, that each pair is right; NaN where that is not known.
         curve: where they come from; None where there is none.
+        ranks: (pairs, 2) int16, places of each pair's source and target among the other's neighbours (`ranks_of`).
     """
 
     pairs: Pairs
@@ -35,6 +36,7 @@ class Mined(NamedTuple):
     threshold: float
     probabilities: NDArray[np.float64]
     curve: Curve | None
+    ranks: NDArray[np.int16]
 
     @property
     def expected_right(self) -> float:
@@ -98,7 +100,8 @@ def _decided(
         threshold = (
             settings.threshold_for(encoder) if curve is None else curve.threshold(pairs.margin, settings.precision)
         )
-    return Mined(pairs, pairs.margin >= threshold, forward, backward, threshold, probabilities, curve)
+    ranks = ranks_of(pairs, [near])
+    return Mined(pairs, pairs.margin >= threshold, forward, backward, threshold, probabilities, curve, ranks)
 
 
 def _curve(

@@ -5,7 +5,7 @@ equal in margin is decided by the smaller index, so nothing depends on the order
 sides gives the same pairs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -104,6 +104,26 @@ def candidates(
         if prior is not None:
             best.priors[better] = added[better]
     return best
+
+
+def ranks_of(pairs: Pairs, spaces: Sequence[BothWays]) -> NDArray[np.int16]:
+    """Give each pair's places among its target's nearest sources, and among its source's nearest targets, from 1.
+
+    Args:
+        pairs: of two sides.
+        spaces: their nearest neighbours, in one or several spaces; the best place in any counts.
+
+    Returns:
+        (p, 2) int16; 0 where a sentence is not among the other's neighbours.
+    """
+    ranks = np.zeros((len(pairs.margin), 2), dtype=np.int16)
+    for side, (own, other) in enumerate(((pairs.target, pairs.source), (pairs.source, pairs.target))):
+        for near in spaces:
+            there = near[1 - side].indices[own] == other[:, None]
+            found = np.where(there.any(axis=1), there.argmax(axis=1) + 1, 0)
+            better = (found > 0) & ((ranks[:, side] == 0) | (found < ranks[:, side]))
+            ranks[better, side] = found[better]
+    return ranks
 
 
 def retrieve(forward: Candidates, backward: Candidates, retrieval: RetrievalName) -> Pairs:

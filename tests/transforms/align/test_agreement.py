@@ -7,11 +7,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from transforms.align import AlignSettings, tokenize
-from transforms.align.agreement import UNIT, Counts, find_cells, find_entries
+from transforms.align.agreement import UNIT, find_cells, find_entries
 from transforms.align.backends.association import association_table
 from transforms.align.learning import (
     begin,
     count,
+    counts_bytes,
+    counts_of,
     cut,
     improve,
     learn,
@@ -20,6 +22,7 @@ from transforms.align.learning import (
     problem_bytes,
     problem_of,
     rounds,
+    sample,
     state_bytes,
     state_of,
 )
@@ -72,9 +75,7 @@ def test_counts_do_not_depend_on_how_the_pairs_are_cut_or_ordered():
     for turn in range(rounds(SETTINGS)):
         whole = count(corpus, problem.entries, state, SETTINGS, turn)
         parts = [count(part, problem.entries, state, SETTINGS, turn) for part in cut(corpus, 5)]
-        summed = Counts.zeros(len(problem.entries.targets), len(problem.sources), len(problem.targets))
-        for part in reversed(parts):
-            summed.add(part)
+        summed = counts_of([counts_bytes(part) for part in reversed(parts)])
         assert all(np.array_equal(a, b) for a, b in zip(whole, summed, strict=True))
         state = improve(problem, summed, SETTINGS, turn)
     learned = learn(WORDS, SETTINGS)[1]
@@ -110,3 +111,16 @@ def test_beginnings_link_the_forms_of_a_word():
         return dict(zip(problem.entries.targets[row].tolist(), state.forward.words[row].tolist(), strict=True))[target]
 
     assert probability(helped) > probability(plain)
+
+
+def test_a_sample_is_chosen_by_content_and_keeps_the_order():
+    settings = AlignSettings(learn_pairs=7)
+    chosen = sample(WORDS, settings)
+    assert len(chosen) == 7
+    assert [pair for pair in WORDS if pair in chosen] == chosen
+    assert sorted(sample(WORDS[::-1], settings)) == sorted(chosen)
+    assert sample(WORDS, AlignSettings(learn_pairs=0)) == WORDS
+
+
+def test_only_the_sample_is_laid_out():
+    assert len(prepare(WORDS, AlignSettings(learn_pairs=5))[1].source_offsets) == 6

@@ -25,11 +25,14 @@ def test_cognates_are_linked_with_few_sentences():
     assert {("evoluzion", "evoluzione"), ("culturâl", "culturale"), ("comunitât", "comunità"), (".", ".")} <= found
 
 
-def test_without_spelling_fewer_cognates_are_linked():
-    def count(settings):
-        return sum(len(pair.links) for pair in align_pairs(LIGURIAN_ITALIAN, settings))
+def test_spelling_makes_links_of_cognates_likelier():
+    def expected(settings):
+        aligner = Association(settings)
+        aligner.load(aligner.train(WORDS))
+        found = aligner.candidates(WORDS)
+        return found.values[(found.evidence.likeness >= 0.6) & ~found.evidence.is_sign].sum()
 
-    assert count(AlignSettings(orthography=0.0)) < count(AlignSettings())
+    assert expected(AlignSettings()) > expected(AlignSettings(orthography=0.0))
 
 
 def test_what_always_stands_together_is_linked_however_it_is_written():
@@ -125,6 +128,32 @@ def test_plain_pairs_without_words_have_no_links_and_disturb_no_others():
 
 def test_tokenized_pairs_keep_their_words():
     assert align_pairs([("l'é", "è vero")], tokenized=True)[0][:2] == (["l'é"], ["è", "vero"])
+
+
+def test_of_many_pairs_a_sample_is_learned_and_all_are_linked():
+    settings = AlignSettings(learn_pairs=len(WORDS) // 2)
+    aligner = Association(settings)
+    aligner.load(aligner.train(WORDS))
+    found = aligner.align(WORDS)
+    assert all(found)
+    assert found == Association(settings).align(WORDS)
+    assert aligner.train(WORDS[::-1]) == aligner.train(WORDS[::-1])
+
+
+def test_places_of_words_are_learned_with_them():
+    table = Association(AlignSettings()).learn([(["a", "B", "b"], ["x"]), (["b"], ["x", "y"])])
+    places = {(row["source"], row["target"]): row["count"] for row in table.to_pylist()}
+    assert {key: places[key] for key in [("a", None), ("b", None), (None, "x"), (None, "y")]} == {
+        ("a", None): 1, ("b", None): 3, (None, "x"): 2, (None, "y"): 1,
+    }  # fmt: skip
+    assert places["a", "x"] is None
+
+
+@pytest.mark.parametrize("words", [["paròlla"], ["paròlla"] * 5000])
+def test_one_token_and_five_thousand_have_links_within_the_pair(words):
+    found = Association(AlignSettings()).align([(words, ["parola"]), (["parola"], words)])
+    assert all(0 <= link.source < len(words) and link.target == 0 for link in found[0])
+    assert all(0 <= link.target < len(words) and link.source == 0 for link in found[1])
 
 
 def test_awkward_pairs_have_their_answer():

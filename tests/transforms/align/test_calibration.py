@@ -5,19 +5,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.align.calibration import calibrate, calibration_error, log_odds
+from transforms.align.calibration import MOST_MET, Evidence, calibrate, calibration_error, log_odds
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_calibration_keeps_the_order_and_stays_a_probability(values):
+def evidence(number, met=5, likeness=0.5, is_sign=False):
+    return Evidence(np.full(number, met), np.full(number, likeness), np.full(number, is_sign))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(0, 10**7), st.floats(0, 1), st.booleans())
+def test_calibration_keeps_the_order_and_stays_a_probability(values, met, likeness, is_sign):
     own = np.sort(np.array(values))
-    found = calibrate("association", own)
+    found = calibrate("association", own, evidence(len(own), met, likeness, is_sign))
     assert ((found >= 0) & (found <= 1)).all()
     assert (np.diff(found) >= 0).all()
 
 
 def test_an_aligner_without_constants_keeps_its_own_values():
-    assert calibrate("simalign", np.array([0.25, 1.0])).tolist() == [0.25, 1.0]
+    assert calibrate("simalign", np.array([0.25, 1.0]), evidence(2)).tolist() == [0.25, 1.0]
+
+
+def test_a_sure_link_of_words_often_met_and_alike_is_likelier():
+    def of(**known):
+        return calibrate("association", np.array([0.9]), evidence(1, **known))[0]
+
+    assert of(met=50) > of(met=1)
+    assert of(likeness=1.0) > of(likeness=0.2)
+    assert of(met=MOST_MET) == of(met=100 * MOST_MET)
+    assert of(met=0) == of(met=1)
 
 
 def test_log_odds_are_finite_and_symmetric():

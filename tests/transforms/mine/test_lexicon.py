@@ -198,7 +198,16 @@ def mined(probabilities):
         rows, rows, rows.astype(np.float32), rows.astype(np.float64), rows.astype(np.float64), rows.astype(np.int8)
     )
     curve = Curve(margins=(0.0,), probabilities=(1.0,), pairs=number, fitted_on="planted")
-    return Mined(pairs, np.ones(number, dtype=bool), nothing, nothing, 0.0, np.array(probabilities), curve)
+    return Mined(
+        pairs,
+        np.ones(number, dtype=bool),
+        nothing,
+        nothing,
+        0.0,
+        np.array(probabilities),
+        curve,
+        np.zeros((number, 2), np.int16),
+    )
 
 
 def test_the_pass_that_is_expected_to_keep_more_right_pairs_counts():

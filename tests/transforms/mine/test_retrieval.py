@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transforms.mine.margin import SMALLEST_MEAN, margins, mean_cosines
 from transforms.mine.mining import mine_vectors
 from transforms.mine.neighbours import MISSING, Neighbours, nearest_both_ways
-from transforms.mine.retrieval import BACKWARD, BOTH, FORWARD, Candidates, retrieve
+from transforms.mine.retrieval import BACKWARD, BOTH, FORWARD, Candidates, ranks_of, retrieve
 from transforms.mine.settings import MineSettings
 
 MARGINS = ("ratio", "distance", "absolute")
@@ -183,3 +183,21 @@ def test_a_neighbourhood_that_points_away_keeps_the_order_of_cosines():
     assert np.all(np.diff(found) > 0)
     assert found[0] < 0
     assert found[3] == pytest.approx(0.1 / SMALLEST_MEAN, rel=1e-6)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+@DRAWN
+def test_ranks_are_places_among_the_neighbours(n, m, seed):
+    near = [nearest_both_ways(unit(n, seed + own), unit(m, seed + own + 1), 3) for own in (0, 50)]
+    pairs = mine_vectors(unit(n, seed), unit(m, seed + 1), MineSettings(k=3, threshold=-9.0, retrieval="union"))
+
+    def place(lists, of, wanted):
+        places = [list(indices[of]).index(wanted) + 1 for indices in lists if wanted in indices[of]]
+        return min(places, default=0)
+
+    for spaces in (near[:1], near):
+        expected = [
+            (place([s.backward.indices for s in spaces], j, i), place([s.forward.indices for s in spaces], i, j))
+            for i, j in zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)
+        ]
+        assert ranks_of(pairs, spaces).tolist() == [list(pair) for pair in expected]

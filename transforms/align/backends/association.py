@@ -5,16 +5,19 @@ directions, which learn by agreement (see `transforms.align.agreement`). Spellin
 on the words that counting alone knows little about (see `transforms.align.learning`). This is what links
 the rare words, and most words of a small corpus are rare.
 
-In the end the two directions' posterior probabilities of a link are joined by their geometric mean; its calibrated value
-is the link's probability (see `transforms.align.calibration`), and links over the threshold are given. The
-symmetrizations of phrase-based translation can be asked for instead.
+In the end the two directions' posterior probabilities of a link are joined by their geometric mean. What this is worth,
+seeing how often the words were met and how alike they are, is the link's probability (see
+`transforms.align.calibration`), and links over the threshold are given. The symmetrizations of phrase-based translation
+can be asked for instead.
 
-Cost: time grows with the cells (source words times target words, summed over pairs); memory while learning with
-the words, each with up to `candidates` entries of about 100 bytes.
+Cost: time grows with the cells (source words times target words, summed over pairs), while learning those of at most
+`learn_pairs` pairs; memory while learning with their words, each with up to `candidates` entries of about 100 bytes.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,23 +26,24 @@ from numpy.typing import NDArray
 from schemas.errors import SettingsError
 from schemas.table import field, table
 from transforms.align import learning
-from transforms.align.agreement import Entries, link_pairs
-from transforms.align.calibration import calibrate
+from transforms.align.agreement import index_entries, link_pairs
+from transforms.align.calibration import Evidence, calibrate
 from transforms.align.extraction import SYMMETRIZATIONS
 from transforms.align.interface import Link, WordPair
-from transforms.align.learning import Problem, State, learn, numbered, spelling_classes
+from transforms.align.learning import Problem, State, learn, numbered, spelling_classes, spelling_of
 from transforms.align.settings import AlignSettings
 from transforms.common.hmm import SMALLEST, Corpus, Direction
 from transforms.common.models import local_model
 
 ASSOCIATION = table(
     "association",
-    1,
+    2,
     [
         field("source", pa.string(), "Word of the source, letter case folded; null: no word.", nullable=True),
         field("target", pa.string(), "Word of the target, letter case folded; null: no word.", nullable=True),
         field("forward", pa.float32(), "Probability of the target word, given the source word.", range="0 to 1"),
         field("backward", pa.float32(), "Probability of the source word, given the target word.", range="0 to 1"),
+        field("count", pa.int64(), "Places of the word in what was learned from; null for two words.", nullable=True),
     ],
 )
 """What was learned. Jumps and classes of spelling stand in the schema's metadata, under `isogloss.model`."""
@@ -50,6 +54,25 @@ SIDES = ("forward", "backward")
 _LEAST_MEAN = 0.01
 """Links that are less likely are not looked at."""
 _DIGITS = 6
+
+
+class Candidates(NamedTuple):
+    """What could be links, a row each, ordered by pair, source word, target word.
+
+    Attributes:
+        pairs, sources, targets: which pair, and places of the two words in it.
+        values: geometric mean of both directions' posteriors.
+        evidence: what else is known of the two words.
+        marks: 1: the forward direction's best source of the target word; 2: the backward direction's best target of the
+            source word; 3: both.
+    """
+
+    pairs: NDArray[np.int32]
+    sources: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    values: NDArray[np.float64]
+    evidence: Evidence
+    marks: NDArray[np.uint8]
 
 
 class Association:
@@ -79,6 +102,11 @@ class Association:
             return _Model(self.learn(pairs)).align(pairs, self._settings)
         return self._model.align(pairs, self._settings)
 
+    def candidates(self, pairs: Sequence[WordPair]) -> Candidates:
+        """Give what could be links, by what was learned before: what calibration is fitted on."""
+        assert self._model is not None, "learn first"
+        return self._model.candidates(pairs)
+
     def load(self, learned: bytes) -> None:
         """Take what `train` learned before."""
         self._model = _Model(_opened(learned))
@@ -104,22 +132,17 @@ class Association:
 
     def count(self, problem: bytes, state: bytes, part: bytes, turn: int) -> bytes:
         """Count the links that are expected in one part."""
-        entries = learning.entries_of(problem)
-        found = learning.count(learning.corpus_of(part), entries, learning.state_of(state), self._settings, turn)
-        return learning.counts_bytes(found)
+        entries, known = _entries_of(problem), _state_of(state)
+        return learning.counts_bytes(learning.count(learning.corpus_of(part), entries, known, self._settings, turn))
 
     def add(self, counts: Sequence[bytes]) -> bytes:
         """Add counts up: whole numbers, so in any order."""
-        first, *others = counts
-        total = learning.counts_of(first)
-        for other in others:
-            total.add(learning.counts_of(other))
-        return learning.counts_bytes(total)
+        return learning.counts_bytes(learning.counts_of(counts))
 
     def improve(self, problem: bytes, counts: bytes, turn: int) -> bytes:
         """Make the state after a round."""
         known = learning.problem_of(problem)
-        return learning.state_bytes(learning.improve(known, learning.counts_of(counts), self._settings, turn))
+        return learning.state_bytes(learning.improve(known, learning.counts_of([counts]), self._settings, turn))
 
     def finish(self, problem: bytes, state: bytes) -> bytes:
         """Give what `train` gives."""
@@ -132,6 +155,10 @@ class Association:
 
 
 BACKEND = Association
+
+_entries_of = lru_cache(maxsize=1)(learning.entries_of)
+_state_of = lru_cache(maxsize=1)(learning.state_of)
+"""The same bytes come with every part of a round."""
 
 
 def read_association(path: str) -> pa.Table:
@@ -177,11 +204,13 @@ def association_table(problem: Problem, state: State) -> pa.Table:
     }
     nothing = [pa.nulls(len(words), pa.string()) for words in (targets, sources)]
     zeros = [np.zeros(len(words), dtype=np.float32) for words in (targets, sources)]
+    counts = pa.concat_arrays([pa.nulls(len(kept), pa.int64()), *map(pa.array, problem.frequencies[::-1])])
     data = [
         pa.concat_arrays([sources.take(pa.array(problem.owners[kept])), nothing[0], sources]),
         pa.concat_arrays([targets.take(pa.array(problem.entries.targets[kept])), targets, nothing[1]]),
         pa.array(np.concatenate([forward.words[kept], forward.null, zeros[1]]).astype(np.float32)),
         pa.array(np.concatenate([backward.words[kept], zeros[0], backward.null]).astype(np.float32)),
+        counts,
     ]
     schema = ASSOCIATION.with_metadata(dict(ASSOCIATION.metadata) | {"isogloss.model": json.dumps(about)})
     return pa.Table.from_arrays(data, schema=schema)
@@ -194,8 +223,10 @@ class _Model:
         about = json.loads(table.schema.metadata[b"isogloss.model"])
         self._classes = tuple(np.array(about["classes"][side]) for side in SIDES)
         (self._sources, rows), (self._targets, columns) = (_ranked(table[name]) for name in ("source", "target"))
-        values = [np.asarray(table[side]).astype(np.float64) for side in SIDES]
+        values = [np.asarray(table[side]) for side in SIDES]
+        counts = np.asarray(table["count"].combine_chunks().fill_null(0))
         nulls = []
+        self._met = []
         for words, here, lacking, value in (
             (self._targets, columns, rows, values[0]),
             (self._sources, rows, columns, values[1]),
@@ -203,13 +234,18 @@ class _Model:
             null = np.full(len(words) + 1, SMALLEST)
             null[here[lacking < 0]] = value[lacking < 0]
             nulls.append(null)
+            met = np.zeros(len(words) + 1, dtype=np.int64)
+            met[here[lacking < 0]] = counts[lacking < 0]
+            self._met.append(met)
         kept = np.flatnonzero((rows >= 0) & (columns >= 0))
         keys = rows[kept] * (len(self._targets) + 1) + columns[kept]
-        order = np.argsort(keys, kind="stable")
-        self._keys = keys[order]
-        self._values = [value[kept][order] for value in values]
-        offsets = np.searchsorted(rows[kept][order], np.arange(len(self._sources) + 1))
-        self._entries = Entries(offsets, columns[kept][order].astype(np.int32))
+        if np.any(keys[1:] < keys[:-1]):
+            order = np.argsort(keys, kind="stable")
+            kept, keys = kept[order], keys[order]
+        self._keys = keys
+        self._values = [value[kept] for value in values]
+        offsets = np.searchsorted(rows[kept], np.arange(len(self._sources) + 1))
+        self._entries = index_entries(offsets.astype(np.int64), columns[kept].astype(np.int32))
         self._directions = [
             Direction(value, null, np.array(about["jumps"][side]))
             for value, null, side in zip(self._values, nulls, SIDES, strict=True)
@@ -230,8 +266,8 @@ class _Model:
         forward, backward = (np.where(known, values[places], 0.0) for values in self._values)
         return forward, backward
 
-    def align(self, pairs: Sequence[WordPair], settings: AlignSettings) -> list[list[Link]]:
-        """Link words, as the settings say."""
+    def candidates(self, pairs: Sequence[WordPair]) -> "Candidates":
+        """Give what could be links."""
         (sources, source, source_offsets), (targets, target, target_offsets) = (
             numbered(side) for side in ([pair[0] for pair in pairs], [pair[1] for pair in pairs])
         )
@@ -242,11 +278,19 @@ class _Model:
         of_pair, rows, columns, means, marks = link_pairs(
             corpus, self._entries, *self._directions, self._classes, classes, class_offsets, _LEAST_MEAN
         )
-        probabilities = np.round(calibrate("association", means), _DIGITS)
+        some, others = source[source_offsets[of_pair] + rows], target[target_offsets[of_pair] + columns]
+        met = np.minimum(self._met[1][own_sources[some]], self._met[0][own_targets[others]])
+        evidence = Evidence(met, *spelling_of(spelling_classes(sources, targets, some, others)))
+        return Candidates(of_pair, rows, columns, means, evidence, marks)
+
+    def align(self, pairs: Sequence[WordPair], settings: AlignSettings) -> list[list[Link]]:
+        """Link words, as the settings say."""
+        of_pair, rows, columns, values, evidence, marks = self.candidates(pairs)
+        probabilities = np.round(calibrate("association", values, evidence), _DIGITS)
         links: list[list[Link]] = [[] for _ in pairs]
         if settings.symmetrization == "threshold":
             chosen = np.flatnonzero(probabilities >= settings.threshold)
-            places = zip(*(values[chosen].tolist() for values in (of_pair, rows, columns, probabilities)), strict=True)
+            places = zip(*(column[chosen].tolist() for column in (of_pair, rows, columns, probabilities)), strict=True)
             for p, i, j, probability in places:
                 links[p].append(Link(i, j, probability))
             return links
