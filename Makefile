@@ -15,9 +15,12 @@ STAMPS := $(VENV)/.stamps
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINS := requirements
+JOBS ?= 2
 BENCHES := $(sort $(wildcard benchmarks/bench_*.py))
 
 export PIP_NO_INPUT := 1
+# Runs start many processes: what is compiled once need not be compiled by each.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## say what there is
@@ -113,7 +116,7 @@ template: ## write the Flex Template that launches it: PROJECT, REGION, BUCKET, 
 
 .PHONY: test
 test: $(STAMPS)/dev $(STAMPS)/models ## run the tests, but the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: slow
 slow: $(STAMPS)/dev $(STAMPS)/models ## run the slow tests
