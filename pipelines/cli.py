@@ -46,7 +46,7 @@ What there is:
 _EPILOG = """\
 examples:
   isogloss build corpus.toml --workers 4
-  isogloss build corpus.toml --set mine.k=8 -- --runner=DataflowRunner --project=P --region=R
+  isogloss build corpus.toml --set mine.k=8 -- --runner=DataflowRunner --project=my-project --region=europe-west4
   isogloss identify < lines.txt
   isogloss pair ligurian.txt italian.txt > pairs.tsv
 

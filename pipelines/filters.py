@@ -15,7 +15,6 @@ from typing import Any, TextIO
 import msgspec
 
 from schemas.errors import SettingsError
-from schemas.table import BATCH_ROWS
 
 _LINES = "lines of UTF-8 from files or, without any, from standard input"
 
@@ -197,19 +196,21 @@ def _identify(options: argparse.Namespace) -> None:
             _write("\t".join([*_shown(answer, options.top), line]))
 
 
-def _documents(lines: Iterator[str], size: int = BATCH_ROWS) -> Iterator[list[str]]:
-    """Gather whole documents, which an empty line ends; one of more than `size` lines is cut."""
+def _documents(lines: Iterator[str]) -> Iterator[list[str]]:
+    """Gather whole documents, which an empty line ends; one of more lines than a batch has rows is cut."""
+    from schemas.table import BATCH_ROWS
+
     gathered: list[str] = []
     document: list[str] = []
     for line in lines:
         document.append(line)
-        if not line.strip() or len(document) == size:
-            if len(gathered) + len(document) > size:
+        if not line.strip() or len(document) == BATCH_ROWS:
+            if len(gathered) + len(document) > BATCH_ROWS:
                 yield gathered
                 gathered = []
             gathered += document
             document = []
-    for part in (gathered, document) if len(gathered) + len(document) > size else (gathered + document,):
+    for part in (gathered, document) if len(gathered) + len(document) > BATCH_ROWS else (gathered + document,):
         if part:
             yield part
 

@@ -97,6 +97,7 @@ def test_english_entries_against_gatitos(texts, shared_data, floor, tag):
     check(f"en-{tag}", induced(texts["eng"], texts[tag]), known, floor, 500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["fur", "lij"])
 def test_english_entries_over_italian_against_gatitos(texts, shared_data, floor, tag):
     known = dictionary(shared_data / "gatitos" / f"en_{tag}.tsv")
