@@ -91,6 +91,7 @@ def check(name, rows, known, floor, judged_at_least):
     assert found[LEVELS[0]][0] >= judged_at_least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["fur", "lij"])
 def test_english_entries_against_gatitos(texts, shared_data, floor, tag):
     known = dictionary(shared_data / "gatitos" / f"en_{tag}.tsv")

@@ -15,6 +15,7 @@ def bench(project):
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("lij_Latn", "ita_Latn"), ("fur_Latn", "eng_Latn"), ("ary_Arab", "arz_Arab")])
 def test_sentences_find_each_other_far_better_than_by_length(bench, shared_data, floor, names):
     documents = bench.oldi_documents(shared_data, names, "test")

@@ -29,6 +29,7 @@ def judged(bench, shared_data):
     return bench.judged(shared_data)
 
 
+@pytest.mark.slow
 def test_calibration_and_rank_on_judged_pairs_that_the_fit_has_not_seen(bench, shared_data, judged, floor):
     data, file = judged
     learned = [(bench.planted(shared_data, name, range(52, 100)), 1.0) for name in bench.PLANTED]

@@ -11,7 +11,7 @@ the largest sum of a contiguous stretch (Kadane); of the two the one that is not
 
     probability = 1 / (1 + exp(-(SLOPE * (gain - ln(windows)) + INTERCEPT))).
 
-The two numbers were fitted on mixes made of dev lines of OLDI Seed (`benchmarks/bench_evidence.py`), so that .5 is
+The two numbers were set by hand on mixes made of dev lines of OLDI Seed (`benchmarks/bench_evidence.py`), so that .5 is
 reached by about one in a hundred lines of running text in one variety; many of these do quote another one.
 """
 
