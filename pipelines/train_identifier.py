@@ -10,6 +10,7 @@ import gzip
 import html
 import re
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,15 @@ def _read_aranese(folder: Path) -> Iterator[Labelled]:
     for language, tag in (("aranese", "oc-aranese"), ("catalan", "ca")):
         with gzip.open(folder / f"sentences.{language}.txt.gz", "rt", encoding="utf-8") as file:
             yield from _blocks("pilar-aranese", tag, file)
+    for name in ("crawled", "literary"):
+        with zipfile.ZipFile(folder / "asturian" / f"{name}.zip") as archive:
+            lines = archive.read(f"{name}.txt").decode("utf-8").split("\n")
+        # The journal gives each title and summary in English too.
+        asturian = (line for line in lines if len(line) >= 8 and not _ENGLISH.search(line))
+        yield from _blocks(f"pilar-asturian/{name}", "ast", asturian)
+
+
+_ENGLISH = re.compile(r"\b(the|of|and|with)\b", re.IGNORECASE)
 
 
 def _read_icorpus(folder: Path) -> Iterator[Labelled]:
@@ -159,6 +169,10 @@ XSID = {
 }  # fmt: skip
 
 
+NORWEGIAN = {"B": "nb", "N": "no-x-nord", "T": "no-x-trond", "V": "no-x-vest"}
+"""Dialects of xSID's Norwegian, each by several translators; B is Bokmål."""
+
+
 def _read_xsid(folder: Path) -> Iterator[Labelled]:
     for name, tag in XSID.items():
         number = ""
@@ -168,6 +182,11 @@ def _read_xsid(folder: Path) -> Iterator[Labelled]:
             elif re.match(r"# text ?[=:]", line):
                 text = re.split("[=:]", line, maxsplit=1)[1].strip()
                 yield Labelled(tag, text.replace(" ", "") if tag in ("ja", "zh") else text, part_of("xsid", number))
+    for sentence in (folder / "no.valid.conll").read_text(encoding="utf-8").split("\n\n"):
+        head = dict(re.findall(r"^# (\w+) = (.*)$", sentence, re.MULTILINE))
+        if head:
+            number = head["id"].partition("/")[0]
+            yield Labelled(NORWEGIAN[head["dialect"].strip()], head["text"].strip(), part_of("xsid", number))
 
 
 MOZILLA = {
@@ -200,15 +219,16 @@ def _read_gatitos(folder: Path) -> Iterator[Labelled]:
 
 
 # ---------------------------------------------------------------- declarations and encyclopedias
+# The folder's oci_1 to oci_4 are Arpitan (of Fribourg, Savoy, Vaud, Valais), as their own `lang` says.
 UDHR = {
     "ace": "ace", "als": "als", "arb": "ar", "ast": "ast", "azj_latn": "az", "ban": "ban", "bel": "be", "ben": "bn",
-    "bho": "bho", "bos_latn": "bs", "bug": "bug", "bul": "bg", "cat": "ca", "ces": "cs", "cmn_hans": "zh", "cos": "co",
+    "bho": "bho", "bos_latn": "bs", "bug": "bug", "bul": "bg", "cat": "ca", "ces": "cs", "cmn_hans": "zh", "cmn_hant": "zh", "cos": "co",
     "crh": "crh", "dan": "da", "deu_1996": "de", "eml": "eml", "eng": "en", "est": "et", "eus": "eu", "fao": "fo",
     "fin": "fi", "fkv": "fkv", "fra": "fr", "fri": "fy", "fur": "fur", "glg": "gl", "gsw1": "gsw", "hat_kreyol": "ht",
     "hin": "hi", "hrv": "hr", "hsb": "hsb", "ind": "id", "isl": "is", "ita": "it", "jav": "jv", "jpn": "ja",
     "kmr": "kmr", "kor": "ko", "lij": "lij", "lld": "lld", "lnc": "oc", "ltz": "lb", "mad": "mad",
-    "mag": "mag", "mai": "mai", "min": "min", "mkd": "mk", "nds": "nds", "nep": "ne", "nld": "nl", "nno": "nn",
-    "nob": "nb", "oci_1": "oc", "oci_2": "oc", "oci_3": "oc", "oci_4": "oc", "pcd": "pcd", "pcm": "pcm", "pes_1": "fa",
+    "mag": "mag", "mai": "mai", "min": "min", "mkd": "mk", "nan": "nan", "nds": "nds", "nep": "ne", "nld": "nl", "nno": "nn",
+    "nob": "nb", "oci_1": "frp", "oci_2": "frp", "oci_3": "frp", "oci_4": "frp", "pcd": "pcd", "pcm": "pcm", "pes_1": "fa",
     "pol": "pl", "por_BR": "pt", "por_PT": "pt", "roh_puter": "rm-puter", "roh_rumgr": "rm-rumgr",
     "roh_surmiran": "rm-surmiran", "roh_sursilv": "rm-sursilv", "roh_sutsilv": "rm-sutsilv",
     "roh_vallader": "rm-vallader", "ron_2006": "ro", "rus": "ru", "sco": "sco", "slk": "sk", "slv": "sl", "sme": "se",
@@ -268,7 +288,7 @@ DATA_SETS = (
     DataSet("ligurian-norm", "Ligurian spellings, https://github.com/ConseggioLigure/data", "CC BY 4.0",
             _read_ligurian_spellings, "blocks of 50 lines"),
     DataSet("pilar-aranese", "PILAR, https://github.com/transducens/PILAR", "CC0 1.0 (packaging)", _read_aranese,
-            "blocks of 50 lines"),
+            "blocks of 50 lines; the Asturian lines were shuffled before"),
     DataSet("mozilla-tmx", "Mozilla localization, https://github.com/mozilla-l10n/mt-training-data", "MPL-2.0",
             _read_mozilla, "by the English string"),
     DataSet("ladin-fassa", "Fassa Ladin, https://github.com/jo-valer/machine-translation-ladin-fascian", "MIT", _read_fassa,
