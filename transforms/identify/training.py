@@ -35,6 +35,8 @@ RECIPE = "letters-1"
 """What lines are divided by, and linear models read."""
 FASTTEXT_RECIPE = "letters-2"
 """What fastText models read: of lines that were prepared by `RECIPE` too."""
+SENTENCE_BYTES = 30
+"""Shorter lines are words and commands. Bytes: scripts with more bytes a character say more in one."""
 _TRIES = 4
 
 
@@ -67,6 +69,14 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     least_lines: Annotated[int, msgspec.Meta(ge=0, description="A class with fewer is repeated, at most 20 times.")] = (
         2000
     )
+    least_sentences: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="Lines of 30 bytes or more, where a class has fewer, are repeated, at most 20 times: "
+            "a word list does not drown them. 0: not.",
+        ),
+    ] = 0
     most_lines: Annotated[
         int, msgspec.Meta(ge=1, description="A class with more is cut to this many, chosen by content.")
     ] = 20_000
@@ -175,7 +185,7 @@ def balanced(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:
 
     Args:
         lines: ordered by content id, so that the first of a class are a fair sample.
-        plan: `least_lines`, `most_lines`, `variations`, `fragments`.
+        plan: `least_lines`, `least_sentences`, `most_lines`, `variations`, `fragments`.
     """
     classes: dict[str, list[Labelled]] = defaultdict(list)
     for line in lines:
@@ -183,12 +193,23 @@ def balanced(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:
             classes[line.tag].append(line)
     chosen: list[tuple[str, Labelled]] = []
     for members in classes.values():
-        grown = with_variations(members, plan)
-        if plan.fragments:
-            grown = [*grown, *(piece for line in grown for piece in _fragments(line))]
-        times = min(20, max(1, -(-plan.least_lines // len(members))))
-        chosen += [(content_id("turn", turn, *line[:2]), line) for turn in range(times) for line in grown]
+        sentences = [line for line in members if _is_sentence(line)]
+        for part in (sentences, [line for line in members if not _is_sentence(line)]):
+            grown = with_variations(part, plan)
+            if plan.fragments:
+                grown = [*grown, *(piece for line in grown for piece in _fragments(line))]
+            times = max(_times(plan.least_lines, members), _times(plan.least_sentences, part) * (part is sentences))
+            chosen += [(content_id("turn", turn, *line[:2]), line) for turn in range(times) for line in grown]
     return [line for _, line in sorted(chosen, key=lambda entry: entry[0])]
+
+
+def _times(least: int, lines: Sequence[Labelled]) -> int:
+    """Say how often lines stand so that there are at least so many: 1 to 20."""
+    return min(20, max(1, -(-least // max(1, len(lines)))))
+
+
+def _is_sentence(line: Labelled) -> bool:
+    return len(line.text.encode("utf-8")) >= SENTENCE_BYTES
 
 
 def with_variations(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:

@@ -12,7 +12,7 @@ from transforms.identify.model_file import read_model_facts
 def test_the_embedded_model_has_tags_as_labels():
     facts = read_model_facts("embedded")
     assert {"lij", "lmo", "fur", "it", "ary", "arz", "rm-sursilv", "oc-aranese"} <= set(facts.labels)
-    assert facts.recipe == "letters-1"
+    assert facts.recipe == "letters-2"
     assert facts.path.stat().st_size <= 5_000_000
 
 

@@ -80,6 +80,15 @@ def test_small_classes_are_repeated_and_large_ones_cut():
     assert sum(line.tag == "lij" for line in made) == 6
 
 
+def test_few_sentences_beside_a_word_list_are_repeated():
+    words = [Labelled("oc", f"mot{number}") for number in range(100)]
+    sentence = Labelled("oc", "totas las personas naisson liuras e egalas en dignitat")
+    plan = TrainingPlan(least_lines=10, least_sentences=8, fragments=False)
+    made = balanced([*words, sentence], plan)
+    assert made.count(sentence) == 8
+    assert len(made) == 108
+
+
 def test_long_lines_give_a_fragment():
     line = Labelled("it", "uno due tre quattro cinque sei sette otto")
     made = balanced([line], TrainingPlan(least_lines=0))
