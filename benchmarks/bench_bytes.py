@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder of a finished run: pages, documents, sentences, pairs, corpus")
+    parser.add_argument(
+        "output", type=Path, help="folder of a finished run: pages, documents, sentences, pairs, corpus"
+    )
     output = parser.parse_args().output
     if not (output / "corpus" / "manifest.json").exists():
         print(f"{output} holds no finished corpus: run `isogloss build`, or the demo, first", file=sys.stderr)
