@@ -1,8 +1,7 @@
 """Files of models: downloaded whole or not at all, checked. A real server answers."""
 
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -39,17 +38,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving.requests = []
-    serving.daemon_threads = True
-    serving.url = f"http://127.0.0.1:{serving.server_port}"
-    threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield serving
-    serving.shutdown()
-    serving.server_close()
+def server(serving):
+    return serving(Handler)
 
 
 @pytest.fixture

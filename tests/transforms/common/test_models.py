@@ -6,10 +6,9 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -40,31 +39,25 @@ def packed(kind: str, names: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Serves the server's `pages`."""
+
+    def do_GET(self):
+        self.server.requests.append(self.path)
+        data = self.server.pages.get(self.path)
+        self.send_response(200 if data is not None else 404)
+        self.end_headers()
+        self.wfile.write(data or b"")
+
+    def log_message(self, *_):
+        pass
+
+
 @pytest.fixture
-def server(monkeypatch):
-    """Serves `pages`, counts `requests`, and is told when the first one has come."""
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.requests.append(self.path)
-            data = self.server.pages.get(self.path)
-            self.send_response(200 if data is not None else 404)
-            self.end_headers()
-            self.wfile.write(data or b"")
-
-        def log_message(self, *_):
-            pass
-
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving.requests, serving.pages = [], {"/a/lid.ftz": MODEL, "/a/lid.json": CARD}
-    serving.daemon_threads = True
-    serving.url = f"http://127.0.0.1:{serving.server_port}"
-    threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield serving
-    serving.shutdown()
-    serving.server_close()
+def server(serving):
+    made = serving(Handler)
+    made.pages = {"/a/lid.ftz": MODEL, "/a/lid.json": CARD}
+    return made
 
 
 @pytest.fixture
