@@ -32,3 +32,12 @@ def test_stories_in_languages_that_share_few_words_find_each_other(bench, shared
     assert strict > bench.measure(documents, bench.by_lengths)[0]
     assert strict >= floor("mine.monotone.fra-eng.strict_f1")
     assert lax >= floor("mine.monotone.fra-eng.lax_f1")
+
+
+@pytest.mark.parametrize("names", [("lij", "ita"), ("roh_sursilv", "roh_vallader"), ("gsw1", "deu_1996")])
+def test_sentences_of_declarations_find_their_article(bench, shared_data, floor, names):
+    documents = [bench.declaration(shared_data, names)]
+    strict, lax = bench.measure(documents, bench.by_vectors)
+    name = f"mine.monotone.udhr.{names[0]}-{names[1]}"
+    assert strict >= floor(f"{name}.strict_f1")
+    assert lax >= floor(f"{name}.lax_f1")
