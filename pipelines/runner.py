@@ -1,8 +1,9 @@
 """The local runner: Beam's FnApiRunner, mended where a user would be hurt, and the running of a pipeline.
 
 What Beam's own local runners do otherwise (2.77): DirectRunner downloads Prism; FnApiRunner forgets the
-options on the way to its worker processes, waits for ever for a worker that was killed, ends only when
-the slowest of its workers has ended although another has failed, and shows counters at the end only.
+options on the way to its worker processes, loses input of worker processes on a busy machine (`_DataChannel`), waits
+for ever for a worker that was killed, ends only when the slowest of its workers has ended although another has failed,
+and shows counters at the end only.
 """
 
 import itertools
@@ -36,7 +37,6 @@ from apache_beam.runners.job.utils import dict_to_struct
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
-    DATA_BUFFER_TIME_LIMIT_MS,
     BeamFnControlServicer,
     ControlConnection,
     EmbeddedWorkerHandler,
@@ -46,6 +46,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.runners.worker.data_plane import _GrpcDataChannel
 from apache_beam.runners.worker.log_handler import LOGENTRY_TO_LOG_LEVEL_MAP
 from apache_beam.utils import thread_pool_executor
+from apache_beam.utils.byte_limited_queue import ByteLimitedQueue
 from google.protobuf import json_format, text_format
 
 from pipelines.options import RunnerOptions
@@ -63,6 +64,8 @@ _GRACE_S = 30.0
 _LOST_S = 5.0
 """Seconds that a worker process has to end when its connection has ended."""
 _STDERR_LINES = 8
+_LARGEST_PIECE = (2 << 30) - 1000
+"""Bytes that a message of the data connection holds, less what names it."""
 _PROCESS_URN = "isogloss:env:process:v1"
 _MSECS_URN = re.compile(r"^beam:metric:pardo_execution_time:(start|process|finish)_bundle_msecs:v1$")
 
@@ -397,7 +400,33 @@ class _Connection(ControlConnection):  # type: ignore[misc]
 
 
 class _DataChannel(_GrpcDataChannel):  # type: ignore[misc]
-    """The data connection to a worker process. That it breaks is told by whoever watches the process."""
+    """The data connection to a worker process. That it breaks is told by whoever watches the process.
+
+    Beam's own gathers what is written in a buffer that a timer sends off every second: what is written between the
+    copying of that buffer and its emptying is lost without a word, which happens to inputs of some hundred megabytes on a
+    busy machine. Here every piece that is written waits as it is, and goes out in order. Nobody waits for room, because
+    Beam sends a bundle's whole input before it starts the bundle.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(data_buffer_time_limit_ms=0)
+
+    def output_stream(self, instruction_id: str, transform_id: str) -> "_Pieces":
+        """Give what takes the input of a step of a bundle."""
+        return _Pieces(self._pending_send, {"instruction_id": instruction_id, "transform_id": transform_id})
+
+    def _start_send_forwarder(self) -> None:
+        self._pending_send = ByteLimitedQueue()  # without a limit: what waits here is in memory anyway
+        super()._start_send_forwarder()
+
+    def _forward_pending_to_send(self) -> None:
+        while True:
+            element, size = self._pending_send.get()
+            if isinstance(element, dict):  # made now, so that few are held twice
+                element = beam_fn_api_pb2.Elements.Data(**element)
+            self._to_send.put(element, size)
+            if element is self._WRITES_FINISHED:
+                return
 
     def _read_inputs(self, elements_iterator: Any) -> None:
         try:
@@ -409,6 +438,40 @@ class _DataChannel(_GrpcDataChannel):  # type: ignore[misc]
         self._exception, self._closed = None, False
 
 
+class _Pieces:
+    """The input of a step of a bundle, piece by piece; each holds whole elements, and none is copied.
+
+    Args:
+        queue: takes the pieces, with their sizes.
+        names: of the bundle and the step.
+    """
+
+    def __init__(self, queue: Any, names: dict[str, Any]) -> None:
+        self._queue = queue
+        self._names = names
+
+    def write(self, data: bytes) -> None:
+        """Send a piece.
+
+        Raises:
+            PipelineError: no message holds it.
+        """
+        if len(data) > _LARGEST_PIECE:
+            raise PipelineError(
+                f"{len(data) / 1e9:.1f} GB are for one worker at once, and a message holds 2: "
+                "give more workers (--workers), or run on a cluster"
+            )
+        if data:
+            self._put(len(data), data=data)
+
+    def close(self) -> None:
+        """Say that this was all."""
+        self._put(0, is_last=True)
+
+    def _put(self, size: int, **what: Any) -> None:
+        self._queue.put((self._names | what, size), size)
+
+
 @WorkerHandler.register_environment(_PROCESS_URN, bytes)
 class ProcessWorkerHandler(GrpcWorkerHandler):  # type: ignore[misc]
     """Starts, watches and ends one worker process."""
@@ -418,7 +481,7 @@ class ProcessWorkerHandler(GrpcWorkerHandler):  # type: ignore[misc]
         self._servicer = grpc_server.control_handler
         self.control_conn = _Connection(self._fail_all, self._lost)
         self._servicer._connections_by_worker_id[self.worker_id] = self.control_conn  # noqa: SLF001
-        self.data_conn = _DataChannel(DATA_BUFFER_TIME_LIMIT_MS)
+        self.data_conn = _DataChannel()
         self.data_plane_handler._connections_by_worker_id[self.worker_id, ""] = self.data_conn  # noqa: SLF001
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the worker

@@ -16,7 +16,15 @@ from apache_beam.typehints import TypeCheckError
 
 from pipelines.options import parse_beam_flags
 from pipelines.progress import Progress
-from pipelines.runner import LocalRunner, PipelineError, RunnerOptions, explained, run_pipeline, stage_seconds
+from pipelines.runner import (
+    LocalRunner,
+    PipelineError,
+    RunnerOptions,
+    _DataChannel,
+    explained,
+    run_pipeline,
+    stage_seconds,
+)
 from schemas.errors import SettingsError
 from schemas.pair import PairBatch
 from schemas.sentence import SentenceBatch
@@ -281,3 +289,28 @@ def test_another_runner_is_handed_the_pipeline(tmp_path):
     result = run_pipeline(numbers_through(process_of_each(str(tmp_path))), RunnerOptions(runner="FnApiRunner"))
     assert len(list(tmp_path.iterdir())) == 20
     assert result.is_finished
+
+
+def test_input_waits_whole_and_in_order_for_a_worker_that_reads_late():
+    # Beam sends all input before the bundle starts, so nothing may block; and some 300 MB are more than its queues hold.
+    channel = _DataChannel()
+    pieces = [bytes([number]) * 3_000_000 for number in range(100)]
+    stream = channel.output_stream("bundle", "step")
+    for piece in pieces:
+        stream.write(piece)
+    stream.write(b"")
+    stream.close()
+    came = []
+    for message in channel._write_outputs():
+        came += message.data
+        if came[-1].is_last:
+            break
+    assert [part.data for part in came[:-1]] == pieces
+    assert {(part.instruction_id, part.transform_id) for part in came} == {("bundle", "step")}
+
+
+def test_a_piece_that_no_message_holds_is_an_error(monkeypatch):
+    monkeypatch.setattr("pipelines.runner._LARGEST_PIECE", 1000)
+    stream = _DataChannel().output_stream("bundle", "step")
+    with pytest.raises(PipelineError, match="more workers"):
+        stream.write(bytes(1001))
