@@ -1,4 +1,4 @@
-"""Draw how reliable probabilities are: `python benchmarks/reliability.py ../shared/data docs/scores.svg`.
+"""Draw how reliable probabilities are: `python benchmarks/reliability.py ../shared/data docs/calibration.svg`.
 
 Two panels, each on data that its fit has not seen: links (odd sentences of the gold sets of `fit_links.py`; those that are
 given, from the threshold on) and the quality score (judged pairs, cross-validated, and planted pairs of the held-out

@@ -33,6 +33,9 @@ from transforms.common.hmm import (
     posteriors,
 )
 
+NULL_WEIGHT = 2.0
+"""Null words for one: variational Bayes takes from the rare words of none what it does not give to the others, so that
+none would be too rare. Chosen, with `transforms.align.learning.NULL_PRIOR`, on the even sentences of the gold sets."""
 UNIT = 2.0**32
 """Counts are whole numbers of 1 / UNIT: room for 2 thousand million links."""
 
@@ -251,14 +254,14 @@ def count_links(
                 back[i, j] = backward.words[cell] if cell >= 0 else 0.0
         if stage == 2:
             jumps[:] = 0.0
-            ahead, first = posteriors(ahead, forward.null[target], forward.jumps, jumps[0])
-            back, second = posteriors(back, backward.null[source], backward.jumps, jumps[1])
+            ahead, first = posteriors(ahead, NULL_WEIGHT * forward.null[target], forward.jumps, jumps[0])
+            back, second = posteriors(back, NULL_WEIGHT * backward.null[source], backward.jumps, jumps[1])
             for side in range(2):
                 for k in range(JUMPS):
                     counts.jumps[side, k] += np.int64(jumps[side, k] * UNIT + 0.5)
         else:
-            first = _lexical(ahead, forward.null[target])
-            second = _lexical(back, backward.null[source])
+            first = _lexical(ahead, NULL_WEIGHT * forward.null[target])
+            second = _lexical(back, NULL_WEIGHT * backward.null[source])
         likelihood += first + second
         for j in range(columns):
             left = 1.0
@@ -363,8 +366,8 @@ def link_pairs(
                     one, other = max(strange[0][kind], SMALLEST), max(strange[1][kind], SMALLEST)
                 ahead[j, i] = one
                 back[i, j] = other
-        ahead, _ = posteriors(ahead, forward.null[target], forward.jumps, scratch)
-        back, _ = posteriors(back, backward.null[source], backward.jumps, scratch)
+        ahead, _ = posteriors(ahead, NULL_WEIGHT * forward.null[target], forward.jumps, scratch)
+        back, _ = posteriors(back, NULL_WEIGHT * backward.null[source], backward.jumps, scratch)
         best_source = np.full(columns, -1)
         best_target = np.full(rows, -1)
         for j in range(columns):

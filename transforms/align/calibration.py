@@ -38,7 +38,7 @@ class Evidence(NamedTuple):
     is_sign: NDArray[np.bool_]
 
 
-CALIBRATIONS: dict[str, tuple[float, ...]] = {"association": (-0.28, 0.14, 0.08, 0.09, 1.57, 0.26, -1.34)}
+CALIBRATIONS: dict[str, tuple[float, ...]] = {"association": (-0.44, 0.14, 0.15, 0.11, 1.57, 0.26, -1.18)}
 """Weights of `FEATURES` by aligner."""
 
 

@@ -36,6 +36,9 @@ BASE_PRIOR = 0.001
 """Dirichlet parameter of every word pair: small, so that few translations of a word are likely."""
 LEARNED_PRIOR = 10.0
 """Counted words that a probability learned before is worth."""
+NULL_PRIOR = 0.1
+"""Dirichlet parameter of every word that comes of none. A word that found no partner once is hardly evidence that it has
+none: counts of none pass variational Bayes as those of word pairs do, or rare words would go to none in their stead."""
 BEGINNING = 4
 """Letters of a beginning."""
 _LENGTHS = (3, 5)
@@ -167,13 +170,15 @@ def improve(problem: Problem, counts: Counts, settings: AlignSettings, turn: int
             (problem.shared, together, problem.beginnings[side], alone, shares, settings.beginnings),
             problem.before[side],
         )
-        null = (counts.source_null if side else counts.target_null) / UNIT + 0.01
+        unlinked: Floats = (counts.source_null if side else counts.target_null) / UNIT
+        number = len(unlinked)
+        null = normalize(unlinked, np.full(number, NULL_PRIOR), np.zeros(number, dtype=np.int32), 1)
         if turn + 1 == settings.lexical_iterations:
             jumps = np.exp(-np.abs(np.arange(JUMPS) - JUMP_LIMIT - 1) / 2.0)
         else:
             jumps = counts.jumps[side] / UNIT + 1.0
         learned = normalize(words, prior, given, given_words).astype(np.float32)
-        made.append((Direction(learned, null / null.sum(), jumps / jumps.sum()), classes))
+        made.append((Direction(learned, null, jumps / jumps.sum()), classes))
     (forward, forward_classes), (backward, backward_classes) = made
     return State(forward, backward, (forward_classes, backward_classes))
 

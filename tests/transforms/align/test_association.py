@@ -41,6 +41,36 @@ def test_what_always_stands_together_is_linked_however_it_is_written():
     assert all({(link.source, link.target) for link in found} == {(0, 0), (1, 1)} for found in links)
 
 
+def test_words_met_once_are_linked_with_each_other_where_frequent_words_come_of_none():
+    words = [
+        ("sto", "questo"),
+        ("ca", "casa"),
+        ("l'é", "è"),
+        ("o", "il"),
+        ("mâ", "mare"),
+        ("grande", "grande"),
+        ("a", "la"),
+    ]
+    noise = random.Random(1)
+    pairs, rare = [], {}
+    for i in range(60):
+        source, target = (list(side) for side in zip(*noise.sample(words, 5), strict=True))
+        if i % 3 == 0:
+            source.insert(2, "se")
+        if i % 4 == 0:
+            target.insert(1, "ne")
+        if i % 10 == 5:
+            source.insert(3, f"rin{'abcdef'[i // 10]}ku")
+            target.insert(3, f"{'pqrstu'[i // 10]}olto")
+            rare[i] = source[3], target[3]
+        pairs.append((source, target))
+    for i, links in enumerate(Association(AlignSettings()).align(pairs)):
+        source, target = pairs[i]
+        found = {(source[link.source], target[link.target]) for link in links}
+        assert rare.get(i) is None or rare[i] in found
+        assert not any("se" in pair or "ne" in pair for pair in found)
+
+
 def test_a_link_has_a_probability_over_the_threshold():
     for threshold in (0.1, 0.5, 0.9):
         found = Association(AlignSettings(threshold=threshold)).align(WORDS)
