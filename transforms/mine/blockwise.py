@@ -45,7 +45,16 @@ from transforms.mine.drawing import costs, curve_json, draw
 from transforms.mine.fusion import Space, block_cosines, mine_fused
 from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
 from transforms.mine.mining import Mined, better, mine_neighbours
-from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, merge, nearest_both_ways, no_neighbours
+from transforms.mine.neighbours import (
+    MISSING,
+    BothWays,
+    Neighbours,
+    Vectors,
+    completed,
+    merge,
+    nearest_both_ways,
+    no_neighbours,
+)
 from transforms.mine.precision import LEAST_SURE
 from transforms.mine.retrieval import DIRECTIONS, Candidates
 from transforms.mine.settings import MineSettings, SearchName
@@ -64,6 +73,7 @@ _ROW_BITS = 32
 _LEAST_SQUARES = 16
 _LARGEST_SIDE = 8
 _CHUNK_BLOCKS = 4
+_LEAST_ASKING, _MOST_ASKING = 4, 16
 EXACT_COMPARISONS = 50_000_000_000
 """More than these are searched approximately, unless the settings say otherwise."""
 _COPIED = (
@@ -190,7 +200,7 @@ def plan_squares(
 
     A square has one block a side while a side has at most 16 blocks, and up to 8 beyond, so that
     there is work for many workers and little to merge. The cut changes no result. Where the search is
-    approximate, a work item is up to 8 blocks of one side and all blocks of the other.
+    approximate, a work item is up to 16 blocks of one side, a quarter of it at most, and all blocks of the other.
 
     Args:
         blocks: of all varieties, in any order.
@@ -206,15 +216,20 @@ def plan_squares(
             largest = max(len(sources), len(targets))
             side = min(_LARGEST_SIDE, max(1, -(-largest // _LEAST_SQUARES)))
             if sources and targets and _is_approximate(sources, targets, search, device):
-                for some in _groups(sources, side):
+                for some in _groups(sources, _asking(sources)):
                     yield Square(f"{source}>{target}", some, tuple(targets), SOURCE)
-                for some in _groups(targets, side):
+                for some in _groups(targets, _asking(targets)):
                     yield Square(f"{source}>{target}", tuple(sources), some, TARGET)
                 continue
             for some_sources in _groups(sources, side):
                 for some_targets in _groups(targets, side):
                     if some_sources or some_targets:
                         yield Square(f"{source}>{target}", some_sources, some_targets)
+
+
+def _asking(blocks: Sequence[VectorBlock]) -> int:
+    """Give how many blocks look for neighbours together: each group reads all blocks of the other side."""
+    return min(_MOST_ASKING, max(1, -(-len(blocks) // _LEAST_ASKING)))
 
 
 def _is_approximate(
@@ -243,7 +258,7 @@ def _groups(blocks: Sequence[VectorBlock], size: int) -> list[tuple[VectorBlock,
 def search_square(square: Square, k: int, device: str = "cpu") -> Iterator[BlockNeighbours]:
     """Search every source block of a square against every target block.
 
-    Memory: the vectors of two blocks, the neighbours of all; of an approximate search those of 12 blocks.
+    Memory: the vectors of two blocks, the neighbours of all; of an approximate search those of 20 blocks.
 
     Args:
         square: the blocks.
@@ -371,7 +386,7 @@ def _mined_fused(
     for name in sorted({space_of(part.block) for part in found}):
         sources, targets = _sides([part for part in found if space_of(part.block) == name])
         kept = found[0].neighbours.indices.shape[1]
-        near = BothWays(_unpacked(sources, targets, kept), _unpacked(targets, sources, kept))
+        near = _both_ways(sources, targets, kept, settings)
         blocks = [part.block for part in sources], [part.block for part in targets]
         spaces.append(
             Space(name, BothWays(*(side.first(settings.k) for side in near)), partial(block_cosines, *blocks))
@@ -397,7 +412,7 @@ def _mined(
     """Mine the neighbours of all blocks; gives the blocks of both sides too, in order."""
     sources, targets = _sides(found)
     kept = found[0].neighbours.indices.shape[1]
-    neighbours = BothWays(_unpacked(sources, targets, kept), _unpacked(targets, sources, kept))
+    neighbours = _both_ways(sources, targets, kept, settings)
     documents = None
     if settings.documents.prior and sources and targets:
         documents = number_documents(_document_ids(sources), _document_ids(targets), known)
@@ -479,6 +494,17 @@ def _document_ids(parts: Sequence[BlockNeighbours]) -> list[str]:
 def _offsets(parts: Sequence[BlockNeighbours]) -> NDArray[np.int64]:
     """Give the index of the first sentence of each block when the sentences of all blocks are counted through."""
     return np.concatenate([[0], np.cumsum([part.block.rows for part in parts])]).astype(np.int64)
+
+
+def _both_ways(
+    sources: Sequence[BlockNeighbours], targets: Sequence[BlockNeighbours], k: int, settings: MineSettings
+) -> BothWays:
+    """Join the neighbours of all blocks of both sides, with indices counted through."""
+    found = BothWays(_unpacked(sources, targets, k), _unpacked(targets, sources, k))
+    blocks = [part.block for part in sources], [part.block for part in targets]
+    if sources and targets and _is_approximate(*blocks, settings.search, settings.device):
+        return completed(found)
+    return found
 
 
 def _unpacked(parts: Sequence[BlockNeighbours], others: Sequence[BlockNeighbours], k: int) -> Neighbours:
