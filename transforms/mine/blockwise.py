@@ -37,6 +37,7 @@ from transforms.common.blocks import (
     read_sentence_column,
     read_sentences,
     read_sparse,
+    write_dense,
     write_sparse,
 )
 from transforms.mine.approximate import likely_neighbours
@@ -44,6 +45,7 @@ from transforms.mine.documents import number_documents
 from transforms.mine.drawing import costs, curve_json, draw
 from transforms.mine.fusion import Space, block_cosines, mine_fused
 from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
+from transforms.mine.mapping import Mapped, teach_map
 from transforms.mine.mining import Mined, better, mine_neighbours
 from transforms.mine.neighbours import (
     MISSING,
@@ -64,6 +66,8 @@ PairOfVarieties = tuple[str, str]
 STAGE = "mine"
 SECOND_PASS = "second-pass"  # noqa: S105 -- a folder, not a password
 """Folder below that of the vectors: what first passes taught, and the vectors of second passes."""
+
+_WORDS_FILE, _MAP_FILE = "taught.npz", "map.npz"
 
 CURVES = "curves"
 """Folder below that of the pairs: how margins became probabilities."""
@@ -370,7 +374,9 @@ def decide(
 
 
 def _fitted_space(found: Sequence[BlockNeighbours]) -> tuple[list[BlockNeighbours], list[BlockNeighbours]]:
-    """Tell the neighbours in the sparse space, which a second pass can teach, from those in others."""
+    """Tell the neighbours in the space that a second pass can teach, the sparse one or the only one, from others."""
+    if len({space_of(part.block) for part in found}) <= 1:
+        return list(found), []
     is_sparse = [part.block.kind == SPARSE for part in found]
     return (
         [part for part, there in zip(found, is_sparse, strict=True) if there],
@@ -431,7 +437,8 @@ def teach_blocks(
         folder: of the vectors checkpoint.
 
     Returns:
-        Path of the file below the folder; None where the sure pairs are too few, or no space is sparse.
+        Path of the file below the folder; None where the sure pairs are too few, a map makes nothing clearer, or there
+        are several spaces and none of them is sparse.
     """
     found = _fitted_space(found)[0]
     if not settings.second_pass or not found:
@@ -445,12 +452,21 @@ def teach_blocks(
     (source_vectors, source_texts), (target_vectors, target_texts) = (
         _rows_of(parts, rows) for parts, rows in ((sources, chosen.source), (targets, chosen.target))
     )
-    path = f"{SECOND_PASS}/{found[0].name.replace('>', '-')}/taught.npz"
-    files.write_bytes(
-        files.join(folder, *path.split("/")),
-        teach(source_vectors, target_vectors, source_texts, target_texts).to_bytes(),
-    )
+    taught: Taught | Mapped | None
+    if found[0].block.kind == SPARSE:
+        taught, name = teach(source_vectors, target_vectors, source_texts, target_texts), _WORDS_FILE
+    else:
+        taught, name = teach_map(source_vectors, target_vectors, source_texts), _MAP_FILE
+    if taught is None:
+        return None
+    path = f"{SECOND_PASS}/{found[0].name.replace('>', '-')}/{name}"
+    files.write_bytes(files.join(folder, *path.split("/")), taught.to_bytes())
     return path
+
+
+def is_taught(block: VectorBlock, path: str) -> bool:
+    """Say whether it is the vectors of this block that the first pass taught."""
+    return path.endswith(_WORDS_FILE) == (block.kind == SPARSE)
 
 
 def _rows_of(parts: Sequence[BlockNeighbours], rows: NDArray[np.int64]) -> tuple[Vectors, list[str]]:
@@ -462,11 +478,12 @@ def _rows_of(parts: Sequence[BlockNeighbours], rows: NDArray[np.int64]) -> tuple
         if len(here):
             own = rows[here] - offsets[number]
             column = read_sentence_column(part.block, "normalized")
-            vectors.append(read_sparse(part.block)[own])
+            vectors.append(read_vectors(part.block)[own])
             texts += [column[row] for row in own]
             places.append(here)
     order = np.argsort(np.concatenate(places))
-    return sparse.csr_array(sparse.vstack(vectors, format="csr"))[order], [texts[place] for place in order]
+    joined = sparse.csr_array(sparse.vstack(vectors)) if sparse.issparse(vectors[0]) else np.concatenate(vectors)
+    return joined[order], [texts[place] for place in order]
 
 
 def fuse_block(block: VectorBlock, name: str, path: str) -> VectorBlock:
@@ -477,12 +494,13 @@ def fuse_block(block: VectorBlock, name: str, path: str) -> VectorBlock:
         name: `source>target`.
         path: what the first pass taught, below the folder.
     """
-    taught = Taught.from_bytes(files.read_bytes(files.join(block.folder, *path.split("/"))))
+    kind, write = (Taught, write_sparse) if block.kind == SPARSE else (Mapped, write_dense)
+    taught = kind.from_bytes(files.read_bytes(files.join(block.folder, *path.split("/"))))
     sentences = read_sentences(block)
     source = name.partition(">")[0]
-    fused = taught.fuse(read_sparse(block), sentences.texts("normalized"), is_source=block.variety == source)
+    fused = taught.fuse(read_vectors(block), sentences.texts("normalized"), is_source=block.variety == source)
     made = block._replace(dimension=fused.shape[1], vectors=f"{SECOND_PASS}/{name.replace('>', '-')}/{block.vectors}")
-    write_sparse(made, sentences.column("sentence_id"), fused)
+    write(made, sentences.column("sentence_id"), fused)
     return made
 
 
