@@ -1,8 +1,10 @@
 """Search approximately what is too large to be searched exactly: candidates by an index, their cosines exactly.
 
 Sparse vectors are their own index. Every vector walks the postings of its rarest features, as many as `BUDGET` allows, and
-the `CANDIDATES` others that share most of them are looked at. A neighbour is missed where it shares frequent features
-only, or where too many others share more of the rare ones.
+the `CANDIDATES` others that share most of them are looked at. Where the nearest of them stands out, so that there may be
+a pair, it is looked at again with `WIDER` times both, for the margin wants the whole neighbourhood. A neighbour is missed where
+it shares frequent features only, or where too many others share more of the rare ones. What one side missed the other may have
+found: `neighbours.completed` gives it to both.
 
 Dense vectors are gathered in cells around centroids (IVF: an inverted file). Every vector is compared with the vectors of
 the `PROBES` cells whose centroids are nearest, screened and then exactly as in `neighbours`. A neighbour is missed where its cell
@@ -13,9 +15,11 @@ found follows from the vectors and the cut into chunks, which follows from the i
 workers or order. Cells are found by matrix products: on a machine whose products round otherwise, a vector that lies
 between two cells may go to the other one.
 
-Cost: sparse, at most the budget's additions and the candidates' cosines for each vector, however many others there are.
-Dense, the share `PROBES` / cells of an exact search, one for each direction, and the cells' centroids; a chunk has as many
-cells as the root of its vectors. What is missed: `benchmarks/bench_mine.py --approximate` measures it. Memory: the vectors that ask and one chunk of the others, and what has been found.
+Cost: sparse, at most the budget's additions (of whole numbers, two bytes each) and the candidates' cosines for each
+vector, however many others there are, and `WIDER` times as much for those that stand out, one in six of the growth benchmark's
+million. Dense, the share `PROBES` / cells of an exact search, one for each direction, and the cells' centroids; a chunk has as many
+cells as the root of its vectors. What is missed: `benchmarks/bench_approximate.py` measures
+it, and `benchmarks/bench_mine.py --approximate`. Memory: the vectors that ask and one chunk of the others, and what has been found.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from transforms.mine.kernels import choose_classes, enter_candidates, scan_cell, seek_candidates
+from transforms.mine.kernels import (
+    POSTING_ROWS,
+    choose_classes,
+    enter_candidates,
+    pack_postings,
+    scan_cell,
+    seek_candidates,
+)
 from transforms.mine.neighbours import (
     Neighbours,
     Vectors,
@@ -37,8 +48,12 @@ from transforms.mine.neighbours import (
 
 BUDGET = 32_768
 """Additions that a sparse vector may cause."""
-CANDIDATES = 64
+CANDIDATES = 96
 """Likely neighbours of a sparse vector whose cosines are computed."""
+STANDS_OUT = 1.2
+"""A sparse vector may have a partner where its nearest neighbour is so many times as near as those found on average."""
+WIDER = 4
+"""Then it is looked at again, with so many times the budget and the candidates."""
 _FREQUENT = 4
 """Features whose postings are longer than so many budgets are not used at all."""
 
@@ -75,39 +90,87 @@ def likely_neighbours(own: Vectors, chunks: Sequence[Load], k: int) -> Neighbour
 
 def _by_features(own: Csr, chunks: Sequence[Load], k: int) -> Neighbours:
     own = in_feature_order(own)
-    dimension = own.shape[1]
-    lengths = np.zeros(dimension, dtype=np.int64)
+    lengths = np.zeros(own.shape[1], dtype=np.int64)
     for load in chunks:
         others = load()
         check_sides(own, others)
-        lengths += np.bincount(others.indices, minlength=dimension)
-    lengths[lengths > _FREQUENT * BUDGET] = 0
-    classes = np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.uint8)
-    rows = _arrays(own)
-    last_classes = np.empty(own.shape[0], dtype=np.uint8)
-    choose_classes(*rows[:2], lengths, classes, BUDGET, last_classes)
-    likely = np.full((own.shape[0], CANDIDATES), -1, dtype=np.int64)
-    sums = np.zeros((own.shape[0], CANDIDATES), dtype=np.float32)
-    found = no_neighbours(own.shape[0], k)
-    offset = 0
-    for load in chunks:
-        others = load()
-        postings = _arrays(_some(others, lengths > 0).tocsc())
-        seek_candidates(*rows, last_classes, classes, *postings, others.shape[0], offset, likely, sums)
-        offset += others.shape[0]
-    offset = 0
-    for load in chunks:
-        others = in_feature_order(load())
-        enter_candidates(*rows, *_arrays(others), dimension, offset, likely, *found)
-        offset += others.shape[0]
+        lengths += np.bincount(others.indices, minlength=own.shape[1])
+    found = _look(own, chunks, lengths, k, BUDGET, CANDIDATES)
+    rows = np.flatnonzero(_stands_out(found))
+    if len(rows):
+        again = _look(own[rows], chunks, lengths, k, WIDER * BUDGET, WIDER * CANDIDATES)
+        found.indices[rows], found.cosines[rows] = again
     return found
 
 
-def _some(vectors: Csr, wanted: NDArray[np.bool_]) -> Csr:
-    """Keep some features; their numbers stay."""
-    kept = wanted[vectors.indices]
-    starts = np.concatenate([[0], np.cumsum(kept)])[vectors.indptr]
-    return sparse.csr_array((vectors.data[kept], vectors.indices[kept], starts), shape=vectors.shape)
+def _stands_out(found: Neighbours) -> NDArray[np.bool_]:
+    """Say whose nearest neighbour is so much nearer than the others that it may be a partner."""
+    cosines = np.maximum(found.cosines, 0)  # what is missing counts as 0
+    stands_out: NDArray[np.bool_] = cosines[:, 0] >= STANDS_OUT * cosines.mean(axis=1, dtype=np.float64)
+    return stands_out
+
+
+def _look(
+    own: Csr, chunks: Sequence[Load], lengths: NDArray[np.int64], k: int, budget: int, candidates: int
+) -> Neighbours:
+    """Find candidates and compute their cosines.
+
+    Args:
+        own, chunks, k: as in `likely_neighbours`.
+        lengths: (dimension,) how many of the others have each feature.
+        budget, candidates: of each row.
+    """
+    likely = _candidates(own, chunks, lengths, budget, candidates)
+    # Numbered anew, frequent features first: what is often looked up lies together.
+    places = np.empty(len(lengths), dtype=np.int32)
+    places[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths), dtype=np.int32)
+    starts, features, values = _arrays(own)
+    spread = np.zeros(len(lengths), dtype=np.float32)
+    found = no_neighbours(own.shape[0], k)
+    offset = 0
+    for load in chunks:
+        other_starts, other_features, other_values = _arrays(in_feature_order(load()))
+        enter_candidates(
+            starts, places[features], values, other_starts, places[other_features], other_values, spread, offset, likely,
+            *found,
+        )  # fmt: skip
+        offset += len(other_starts) - 1
+    return found
+
+
+def _candidates(
+    own: Csr, chunks: Sequence[Load], lengths: NDArray[np.int64], budget: int, candidates: int
+) -> NDArray[np.int64]:
+    """Give the numbers of the rows that share most of each row's rarest features: (n, candidates), -1: none."""
+    lengths = np.where(lengths > _FREQUENT * budget, 0, lengths)
+    asking = _rarest(own, lengths, budget)
+    likely = np.full((own.shape[0], candidates), -1, dtype=np.int64)
+    feature_starts = np.empty(own.shape[1] + 1, dtype=np.int64)
+    shared = np.zeros(POSTING_ROWS, dtype=np.uint16)
+    offset = 0
+    for load in chunks:
+        others = load()
+        rows = others.shape[0]
+        arrays = _arrays(others)
+        for first in range(0, rows, POSTING_ROWS):
+            behind = min(first + POSTING_ROWS, rows)
+            postings = np.empty(int(arrays[0][behind] - arrays[0][first]), dtype=np.uint32)
+            pack_postings(*arrays, first, behind, lengths > 0, feature_starts, postings)
+            seek_candidates(*asking, feature_starts, postings, offset + first, shared, likely)
+        offset += rows
+    return np.where(likely < 0, -1, 0xFFFFFFFF - (likely & 0xFFFFFFFF))
+
+
+def _rarest(
+    own: Csr, lengths: NDArray[np.int64], budget: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Keep the features that each row may use: classes of about the same rarity, as many as the budget allows."""
+    starts, features, values = _arrays(own)
+    classes = np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.uint8)
+    last_classes = np.empty(own.shape[0], dtype=np.uint8)
+    choose_classes(starts, features, lengths, classes, budget, last_classes)
+    kept = (classes[features] <= np.repeat(last_classes, np.diff(starts))) & (lengths[features] > 0)
+    return np.concatenate([[0], np.cumsum(kept)])[starts], features[kept], values[kept]
 
 
 def _arrays(vectors: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:

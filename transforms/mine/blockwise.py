@@ -37,6 +37,7 @@ from transforms.common.blocks import (
     read_sentence_column,
     read_sentences,
     read_sparse,
+    write_dense,
     write_sparse,
 )
 from transforms.mine.approximate import likely_neighbours
@@ -44,8 +45,18 @@ from transforms.mine.documents import number_documents
 from transforms.mine.drawing import costs, curve_json, draw
 from transforms.mine.fusion import Space, block_cosines, mine_fused
 from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
+from transforms.mine.mapping import Mapped, teach_map
 from transforms.mine.mining import Mined, better, mine_neighbours
-from transforms.mine.neighbours import MISSING, BothWays, Neighbours, Vectors, merge, nearest_both_ways, no_neighbours
+from transforms.mine.neighbours import (
+    MISSING,
+    BothWays,
+    Neighbours,
+    Vectors,
+    completed,
+    merge,
+    nearest_both_ways,
+    no_neighbours,
+)
 from transforms.mine.precision import LEAST_SURE
 from transforms.mine.retrieval import DIRECTIONS, Candidates
 from transforms.mine.settings import MineSettings, SearchName
@@ -56,6 +67,8 @@ STAGE = "mine"
 SECOND_PASS = "second-pass"  # noqa: S105 -- a folder, not a password
 """Folder below that of the vectors: what first passes taught, and the vectors of second passes."""
 
+_WORDS_FILE, _MAP_FILE = "taught.npz", "map.npz"
+
 CURVES = "curves"
 """Folder below that of the pairs: how margins became probabilities."""
 
@@ -64,6 +77,7 @@ _ROW_BITS = 32
 _LEAST_SQUARES = 16
 _LARGEST_SIDE = 8
 _CHUNK_BLOCKS = 4
+_LEAST_ASKING, _MOST_ASKING = 4, 16
 EXACT_COMPARISONS = 50_000_000_000
 """More than these are searched approximately, unless the settings say otherwise."""
 _COPIED = (
@@ -190,7 +204,7 @@ def plan_squares(
 
     A square has one block a side while a side has at most 16 blocks, and up to 8 beyond, so that
     there is work for many workers and little to merge. The cut changes no result. Where the search is
-    approximate, a work item is up to 8 blocks of one side and all blocks of the other.
+    approximate, a work item is up to 16 blocks of one side, a quarter of it at most, and all blocks of the other.
 
     Args:
         blocks: of all varieties, in any order.
@@ -206,15 +220,20 @@ def plan_squares(
             largest = max(len(sources), len(targets))
             side = min(_LARGEST_SIDE, max(1, -(-largest // _LEAST_SQUARES)))
             if sources and targets and _is_approximate(sources, targets, search, device):
-                for some in _groups(sources, side):
+                for some in _groups(sources, _asking(sources)):
                     yield Square(f"{source}>{target}", some, tuple(targets), SOURCE)
-                for some in _groups(targets, side):
+                for some in _groups(targets, _asking(targets)):
                     yield Square(f"{source}>{target}", tuple(sources), some, TARGET)
                 continue
             for some_sources in _groups(sources, side):
                 for some_targets in _groups(targets, side):
                     if some_sources or some_targets:
                         yield Square(f"{source}>{target}", some_sources, some_targets)
+
+
+def _asking(blocks: Sequence[VectorBlock]) -> int:
+    """Give how many blocks look for neighbours together: each group reads all blocks of the other side."""
+    return min(_MOST_ASKING, max(1, -(-len(blocks) // _LEAST_ASKING)))
 
 
 def _is_approximate(
@@ -243,7 +262,7 @@ def _groups(blocks: Sequence[VectorBlock], size: int) -> list[tuple[VectorBlock,
 def search_square(square: Square, k: int, device: str = "cpu") -> Iterator[BlockNeighbours]:
     """Search every source block of a square against every target block.
 
-    Memory: the vectors of two blocks, the neighbours of all; of an approximate search those of 12 blocks.
+    Memory: the vectors of two blocks, the neighbours of all; of an approximate search those of 20 blocks.
 
     Args:
         square: the blocks.
@@ -355,7 +374,9 @@ def decide(
 
 
 def _fitted_space(found: Sequence[BlockNeighbours]) -> tuple[list[BlockNeighbours], list[BlockNeighbours]]:
-    """Tell the neighbours in the sparse space, which a second pass can teach, from those in others."""
+    """Tell the neighbours in the space that a second pass can teach, the sparse one or the only one, from others."""
+    if len({space_of(part.block) for part in found}) <= 1:
+        return list(found), []
     is_sparse = [part.block.kind == SPARSE for part in found]
     return (
         [part for part, there in zip(found, is_sparse, strict=True) if there],
@@ -371,7 +392,7 @@ def _mined_fused(
     for name in sorted({space_of(part.block) for part in found}):
         sources, targets = _sides([part for part in found if space_of(part.block) == name])
         kept = found[0].neighbours.indices.shape[1]
-        near = BothWays(_unpacked(sources, targets, kept), _unpacked(targets, sources, kept))
+        near = _both_ways(sources, targets, kept, settings)
         blocks = [part.block for part in sources], [part.block for part in targets]
         spaces.append(
             Space(name, BothWays(*(side.first(settings.k) for side in near)), partial(block_cosines, *blocks))
@@ -397,7 +418,7 @@ def _mined(
     """Mine the neighbours of all blocks; gives the blocks of both sides too, in order."""
     sources, targets = _sides(found)
     kept = found[0].neighbours.indices.shape[1]
-    neighbours = BothWays(_unpacked(sources, targets, kept), _unpacked(targets, sources, kept))
+    neighbours = _both_ways(sources, targets, kept, settings)
     documents = None
     if settings.documents.prior and sources and targets:
         documents = number_documents(_document_ids(sources), _document_ids(targets), known)
@@ -416,7 +437,8 @@ def teach_blocks(
         folder: of the vectors checkpoint.
 
     Returns:
-        Path of the file below the folder; None where the sure pairs are too few, or no space is sparse.
+        Path of the file below the folder; None where the sure pairs are too few, a map makes nothing clearer, or there
+        are several spaces and none of them is sparse.
     """
     found = _fitted_space(found)[0]
     if not settings.second_pass or not found:
@@ -430,12 +452,21 @@ def teach_blocks(
     (source_vectors, source_texts), (target_vectors, target_texts) = (
         _rows_of(parts, rows) for parts, rows in ((sources, chosen.source), (targets, chosen.target))
     )
-    path = f"{SECOND_PASS}/{found[0].name.replace('>', '-')}/taught.npz"
-    files.write_bytes(
-        files.join(folder, *path.split("/")),
-        teach(source_vectors, target_vectors, source_texts, target_texts).to_bytes(),
-    )
+    taught: Taught | Mapped | None
+    if found[0].block.kind == SPARSE:
+        taught, name = teach(source_vectors, target_vectors, source_texts, target_texts), _WORDS_FILE
+    else:
+        taught, name = teach_map(source_vectors, target_vectors, source_texts), _MAP_FILE
+    if taught is None:
+        return None
+    path = f"{SECOND_PASS}/{found[0].name.replace('>', '-')}/{name}"
+    files.write_bytes(files.join(folder, *path.split("/")), taught.to_bytes())
     return path
+
+
+def is_taught(block: VectorBlock, path: str) -> bool:
+    """Say whether it is the vectors of this block that the first pass taught."""
+    return path.endswith(_WORDS_FILE) == (block.kind == SPARSE)
 
 
 def _rows_of(parts: Sequence[BlockNeighbours], rows: NDArray[np.int64]) -> tuple[Vectors, list[str]]:
@@ -447,11 +478,12 @@ def _rows_of(parts: Sequence[BlockNeighbours], rows: NDArray[np.int64]) -> tuple
         if len(here):
             own = rows[here] - offsets[number]
             column = read_sentence_column(part.block, "normalized")
-            vectors.append(read_sparse(part.block)[own])
+            vectors.append(read_vectors(part.block)[own])
             texts += [column[row] for row in own]
             places.append(here)
     order = np.argsort(np.concatenate(places))
-    return sparse.csr_array(sparse.vstack(vectors, format="csr"))[order], [texts[place] for place in order]
+    joined = sparse.csr_array(sparse.vstack(vectors)) if sparse.issparse(vectors[0]) else np.concatenate(vectors)
+    return joined[order], [texts[place] for place in order]
 
 
 def fuse_block(block: VectorBlock, name: str, path: str) -> VectorBlock:
@@ -462,12 +494,13 @@ def fuse_block(block: VectorBlock, name: str, path: str) -> VectorBlock:
         name: `source>target`.
         path: what the first pass taught, below the folder.
     """
-    taught = Taught.from_bytes(files.read_bytes(files.join(block.folder, *path.split("/"))))
+    kind, write = (Taught, write_sparse) if block.kind == SPARSE else (Mapped, write_dense)
+    taught = kind.from_bytes(files.read_bytes(files.join(block.folder, *path.split("/"))))
     sentences = read_sentences(block)
     source = name.partition(">")[0]
-    fused = taught.fuse(read_sparse(block), sentences.texts("normalized"), is_source=block.variety == source)
+    fused = taught.fuse(read_vectors(block), sentences.texts("normalized"), is_source=block.variety == source)
     made = block._replace(dimension=fused.shape[1], vectors=f"{SECOND_PASS}/{name.replace('>', '-')}/{block.vectors}")
-    write_sparse(made, sentences.column("sentence_id"), fused)
+    write(made, sentences.column("sentence_id"), fused)
     return made
 
 
@@ -479,6 +512,17 @@ def _document_ids(parts: Sequence[BlockNeighbours]) -> list[str]:
 def _offsets(parts: Sequence[BlockNeighbours]) -> NDArray[np.int64]:
     """Give the index of the first sentence of each block when the sentences of all blocks are counted through."""
     return np.concatenate([[0], np.cumsum([part.block.rows for part in parts])]).astype(np.int64)
+
+
+def _both_ways(
+    sources: Sequence[BlockNeighbours], targets: Sequence[BlockNeighbours], k: int, settings: MineSettings
+) -> BothWays:
+    """Join the neighbours of all blocks of both sides, with indices counted through."""
+    found = BothWays(_unpacked(sources, targets, k), _unpacked(targets, sources, k))
+    blocks = [part.block for part in sources], [part.block for part in targets]
+    if sources and targets and _is_approximate(*blocks, settings.search, settings.device):
+        return completed(found)
+    return found
 
 
 def _unpacked(parts: Sequence[BlockNeighbours], others: Sequence[BlockNeighbours], k: int) -> Neighbours:

@@ -8,6 +8,11 @@ from numba import njit
 STEP = 64
 """Values that a scan looks at before it asks whether any is of interest."""
 
+_WEIGHT_BITS = 15
+_LARGEST_WEIGHT = (1 << _WEIGHT_BITS) - 1
+POSTING_ROWS = 1 << (32 - _WEIGHT_BITS)
+"""Most rows whose postings are laid out together: what two rows share stays in a core's cache, two bytes each."""
+
 
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
 def insert(indices: Any, cosines: Any, row: int, index: int, cosine: Any) -> None:
@@ -275,54 +280,93 @@ def enter(indices: Any, cosines: Any, row: int, index: int, cosine: Any) -> None
 
 
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def seek_candidates(
-    starts: Any, features: Any, values: Any, last_classes: Any, classes: Any,
-    feature_starts: Any, posting_rows: Any, posting_values: Any, rows: int, offset: int, likely: Any, sums: Any,
-) -> None:  # fmt: skip
-    """Keep the rows of a chunk that share most of each row's rare features.
+def pack_postings(
+    starts: Any, features: Any, values: Any, first: int, behind: int, wanted: Any, feature_starts: Any, postings: Any
+) -> None:
+    """Lay out which rows have a feature, and how much of it, in one number a posting: row, then weight.
 
     Args:
-        starts, features, values: the rows that ask, CSR.
-        last_classes: (n,) the last class of features that each may use.
-        classes: (dimension,) class of each feature.
-        feature_starts, posting_rows, posting_values: postings of the chunk's features that may be used.
-        rows: number of rows in the chunk.
-        offset: number of the chunk's first row.
-        likely, sums: (n, candidates) numbers of rows and what they share, falling; written.
+        starts, features, values: CSR.
+        first, behind: rows that are laid out, at most `POSTING_ROWS`; counted from 0.
+        wanted: (dimension,) features that are laid out.
+        feature_starts: (dimension + 1,) where each feature's postings start; written.
+        postings: uint32, as many as there are values in these rows, or more; written.
     """
-    found = np.zeros(rows, dtype=np.float32)
-    touched = np.empty(rows, dtype=np.int32)
-    last = likely.shape[1] - 1
-    for row in range(starts.shape[0] - 1):
-        count = 0
+    feature_starts[:] = 0
+    for place in range(starts[first], starts[behind]):
+        if wanted[features[place]]:
+            feature_starts[features[place] + 1] += 1
+    for feature in range(feature_starts.shape[0] - 1):
+        feature_starts[feature + 1] += feature_starts[feature]
+    for row in range(first, behind):
         for place in range(starts[row], starts[row + 1]):
-            feature, weight = features[place], values[place]
-            if classes[feature] > last_classes[row]:
-                continue
-            for posting in range(feature_starts[feature], feature_starts[feature + 1]):
-                other = posting_rows[posting]
-                before = found[other]
-                after = before + weight * posting_values[posting]
-                if before == 0 and after > 0:
-                    touched[count] = other
-                    count += 1
-                found[other] = after
-        least = sums[row, last]
-        for number in range(count):
-            other = touched[number]
-            value = found[other]
-            found[other] = 0
-            if value < least:
-                continue
-            number_there, place = offset + other, last
-            while place >= 0 and (
-                value > sums[row, place] or (value == sums[row, place] and number_there < likely[row, place])
-            ):
-                if place < last:
-                    likely[row, place + 1], sums[row, place + 1] = likely[row, place], sums[row, place]
-                likely[row, place], sums[row, place] = number_there, value
-                place -= 1
-            least = sums[row, last]
+            feature = features[place]
+            if wanted[feature]:
+                postings[feature_starts[feature]] = ((row - first) << _WEIGHT_BITS) | rough_weight(values[place])
+                feature_starts[feature] += 1
+    for feature in range(feature_starts.shape[0] - 1, 0, -1):
+        feature_starts[feature] = feature_starts[feature - 1]
+    feature_starts[0] = 0
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def rough_weight(value: Any) -> Any:
+    """Give a weight from 0 to 1 as a whole number of `_WEIGHT_BITS` bits, rounded up: none becomes nothing."""
+    return min(np.int64(np.ceil(np.float64(value) * _LARGEST_WEIGHT)), _LARGEST_WEIGHT)
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def seek_candidates(
+    starts: Any, features: Any, values: Any, feature_starts: Any, postings: Any, offset: int, shared: Any, likely: Any
+) -> None:
+    """Keep the rows of a chunk that share most of each row's rare features.
+
+    What two rows share is summed in whole numbers, so neither the order of features nor the cut into chunks changes
+    it, and two passes over short lists of small numbers are all that it takes.
+
+    Args:
+        starts, features, values: of the rows that ask, CSR, the features that each may use.
+        feature_starts, postings: of the chunk (`pack_postings`).
+        offset: number of the chunk's first row.
+        shared: (rows of the chunk,) uint16 zeros; so again afterwards.
+        likely: (n, candidates) keys of the best so far, a heap with the least in front; -1: none. Written. The more is
+            shared, and the smaller the row's number, the larger is its key.
+    """
+    for row in range(starts.shape[0] - 1):
+        for place in range(starts[row], starts[row + 1]):
+            weight = np.uint32(rough_weight(values[place]))
+            for posting in range(feature_starts[features[place]], feature_starts[features[place] + 1]):
+                entry = postings[posting]
+                # At least 1: what is shared at all counts. 32,767 for rows of length 1, and one more a feature.
+                product = (weight * (entry & np.uint32(_LARGEST_WEIGHT))) >> np.uint32(_WEIGHT_BITS)
+                shared[entry >> np.uint32(_WEIGHT_BITS)] += np.uint16(product + np.uint32(1))
+        best = likely[row]
+        least = max(best[0] >> 32, 1)
+        for place in range(starts[row], starts[row + 1]):
+            for posting in range(feature_starts[features[place]], feature_starts[features[place] + 1]):
+                other = postings[posting] >> np.uint32(_WEIGHT_BITS)
+                value = np.int64(shared[other])
+                if value == 0:
+                    continue
+                shared[other] = 0
+                if value >= least:
+                    key = (value << 32) | (0xFFFFFFFF - (offset + np.int64(other)))
+                    if key > best[0]:
+                        _replace_least(best, key)
+                        least = max(best[0] >> 32, 1)
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def _replace_least(heap: Any, key: int) -> None:
+    place, child = 0, 1
+    while child < heap.shape[0]:
+        if child + 1 < heap.shape[0] and heap[child + 1] < heap[child]:
+            child += 1
+        if heap[child] >= key:
+            break
+        heap[place] = heap[child]
+        place, child = child, 2 * child + 1
+    heap[place] = key
 
 
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
@@ -343,10 +387,19 @@ def choose_classes(starts: Any, features: Any, lengths: Any, classes: Any, budge
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled
 def enter_candidates(
     starts: Any, features: Any, values: Any, other_starts: Any, other_features: Any, other_values: Any,
-    dimension: int, offset: int, likely: Any, indices: Any, cosines: Any,
+    spread: Any, offset: int, likely: Any, indices: Any, cosines: Any,
 ) -> None:  # fmt: skip
-    """Compute the cosines of the candidates that stand in a chunk and enter them."""
-    spread = np.zeros(dimension, dtype=np.float32)
+    """Compute the cosines of the candidates that stand in a chunk and enter them.
+
+    Args:
+        starts, features, values: the rows that ask, CSR.
+        other_starts, other_features, other_values: the chunk, CSR. Sums are taken in the order in which its features
+            stand, whatever their numbers.
+        spread: (dimension,) zeros; so again afterwards.
+        offset: number of the chunk's first row.
+        likely: (n, candidates) numbers of rows, -1: none.
+        indices, cosines: (n, k) the neighbours; written.
+    """
     rows = other_starts.shape[0] - 1
     for row in range(starts.shape[0] - 1):
         begin, end = starts[row], starts[row + 1]
@@ -365,6 +418,21 @@ def enter_candidates(
         if is_spread:
             for place in range(begin, end):
                 spread[features[place]] = 0
+
+
+@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+def enter_returned(indices: Any, cosines: Any, other_indices: Any, other_cosines: Any) -> None:
+    """Enter each row as a neighbour of those that are its neighbours, where they had not found it.
+
+    Args:
+        indices, cosines: (n, k) neighbours of one side, -1: none; written.
+        other_indices, other_cosines: (m, k) neighbours of the other side.
+    """
+    for other in range(other_indices.shape[0]):
+        for place in range(other_indices.shape[1]):
+            row = other_indices[other, place]
+            if row >= 0 and not (indices[row] == other).any():
+                enter(indices, cosines, row, other, other_cosines[other, place])
 
 
 @njit(nogil=True, cache=True)  # pragma: no cover - compiled

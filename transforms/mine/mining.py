@@ -9,6 +9,7 @@ from scipy import sparse
 
 from transforms.mine.documents import DocumentEvidence, SentenceDocuments
 from transforms.mine.lexicon import MOST_PAIRS, Taught, teach
+from transforms.mine.mapping import Mapped, teach_map
 from transforms.mine.margin import mean_cosines
 from transforms.mine.neighbours import BothWays, Vectors, nearest_both_ways
 from transforms.mine.precision import LEAST_SURE, Curve, Side, planted_curve, read_curve
@@ -174,14 +175,16 @@ def mine_texts(
     settings: MineSettings,
     documents: SentenceDocuments | None = None,
 ) -> Mined:
-    """Mine twice: sure pairs of the first pass teach the second (`lexicon`), which counts where it finds more.
+    """Mine twice: sure pairs of the first pass teach the second (`lexicon`, or `mapping` where vectors are dense).
+
+    The second counts where it finds more.
 
     Args:
         source, target, settings, documents: as in `mine_vectors`.
         texts: of the rows of both sides.
     """
     first = mine_matrices(source, target, settings, documents)
-    taught = teach_from(first, source, target, texts) if settings.second_pass and sparse.issparse(source) else None
+    taught = teach_from(first, source, target, texts) if settings.second_pass else None
     if taught is None:
         return first
     second = mine_matrices(
@@ -200,8 +203,8 @@ def better(first: Mined, second: Mined) -> Mined:
 
 def teach_from(
     first: Mined, source: Vectors, target: Vectors, texts: tuple[Sequence[str], Sequence[str]]
-) -> Taught | None:
-    """Learn from the sure pairs of a first pass; None where they are too few.
+) -> Taught | Mapped | None:
+    """Learn from the sure pairs of a first pass; None where they are too few, or a map makes nothing clearer.
 
     The pairs are taken in the order of their texts, so the order of the lines changes nothing.
     """
@@ -213,9 +216,8 @@ def teach_from(
     both = [(texts[0][a], texts[1][b]) for a, b in zip(first.pairs.source[sure], first.pairs.target[sure], strict=True)]
     order = sorted(range(len(sure)), key=both.__getitem__)
     rows = sure[order]
-    return teach(
-        source[first.pairs.source[rows]],
-        target[first.pairs.target[rows]],
-        [both[place][0] for place in order],
-        [both[place][1] for place in order],
-    )
+    vectors = source[first.pairs.source[rows]], target[first.pairs.target[rows]]
+    source_texts = [both[place][0] for place in order]
+    if not sparse.issparse(source):
+        return teach_map(*vectors, source_texts)
+    return teach(*vectors, source_texts, [both[place][1] for place in order])

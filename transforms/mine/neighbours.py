@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from transforms.common.backends import load_backend
-from transforms.mine.kernels import scan_columns, scan_rows, scan_sparse
+from transforms.mine.kernels import enter_returned, scan_columns, scan_rows, scan_sparse
 from transforms.mine.screened import search_screened
 
 MISSING = -1
@@ -96,6 +96,17 @@ def merge(first: Neighbours, second: Neighbours) -> Neighbours:
     cosines = np.concatenate([first.cosines, second.cosines], axis=1)
     order = np.lexsort((indices, -cosines), axis=1)[:, :k]
     return Neighbours(np.take_along_axis(indices, order, axis=1), np.take_along_axis(cosines, order, axis=1))
+
+
+def completed(found: BothWays) -> BothWays:
+    """Give each vector the neighbours that only they have found: an approximate search looks from either side apart.
+
+    What an exact search found stays as it is.
+    """
+    forward, backward = (Neighbours(side.indices.copy(), side.cosines.copy()) for side in found)
+    enter_returned(*forward, *backward)
+    enter_returned(*backward, *forward)
+    return BothWays(forward, backward)
 
 
 def nearest_both_ways(

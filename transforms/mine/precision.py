@@ -8,12 +8,17 @@ Above their middle the margins of wrong pairs, each the best of many, fall off l
 as normal. Expectation maximization (Dempster et al. 1977) finds how many there are of each, and with that the
 probability of a pair. So it needs few right pairs: where they are rare, the many wrong ones tell all about themselves.
 
+Right pairs are not always of one kind. So the probability is found once more without any shape for them: where wrong margins
+are as fitted, u, the share of wrong ones that reach a margin, is spread evenly from 0 to 1 among them, and what stands above that, falling
+with u (Grenander 1956), is right: the local false discovery rate (Efron et al. 2001; Strimmer 2008). It needs more pairs to be
+sure, so it counts only where it finds clearly more than the normal curve does, and then each pair has the larger one.
+
 A curve is monotone. On judged pairs it has no other shape imposed on it (pool adjacent violators; Ayer et al. 1955).
 """
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,6 +43,11 @@ PLANTED_WEIGHT = 0.5
 """Of what a sentence pairs up with when its partner is gone: the pair has two sentences, and makes one pair."""
 SPREAD, SPREAD_PAIRS = 2.2, 20.0
 """Right margins are spread by this many scales of the wrong ones, as if that many pairs had said so before."""
+UNSEEN_WRONG = 2.0
+"""Wrong pairs that are taken to stand above all margins, where right ones have no shape: a few of the best are no proof."""
+MORE_RIGHT = 1.1
+"""So many times as many right pairs must be found without a shape as with the normal one. Both chosen on dev, as `TAIL`."""
+_LOW_END = 0.5
 _START = 4.0
 _ROUNDS = 100
 _CLOSE = 1e-6
@@ -143,6 +153,25 @@ def mixture_curve(values: Values, planted: Sequence[Values]) -> Curve | None:
             none. It tells as much as the pair is likely to be right.
     """
     order = np.argsort(values, kind="stable")
+    found = [_maximized(values, planted, posterior) for posterior in (_posterior, _shapeless)]
+    normal, shapeless = found
+    if normal is None:
+        return None
+    right = normal
+    if shapeless is not None:
+        # Chance makes slopes too, but slight ones.
+        shapeless[shapeless < 0.5] = 0
+        if shapeless.sum() > MORE_RIGHT * normal.sum():
+            right = np.maximum(normal, shapeless)
+    return _staircase(values[order], right[order])
+
+
+Posterior = Callable[[Values, Values, float, float], Values]
+
+
+def _maximized(values: Values, planted: Sequence[Values], posterior: Posterior) -> Values | None:
+    """Find how probable it is that each pair is right, and how wrong ones are spread, by turns; None: nothing to tell by."""
+    order = np.argsort(values, kind="stable")
     sorted_values = values[order]
     every = np.concatenate([values, *planted])
     owners = np.tile(np.arange(len(values)), 1 + len(planted))
@@ -168,14 +197,14 @@ def mixture_curve(values: Values, planted: Sequence[Values]) -> Curve | None:
         scale = (1 - TAIL) * float((weights[above] * (every[above] - middle)).sum()) / total if total > 0 else 0.0
         if scale <= 0:
             return None
-        found = _posterior(sorted_values, right[order], middle, scale)
+        found = posterior(sorted_values, right[order], middle, scale)
         again = np.empty(len(values))
         again[order] = found
         change = float(np.abs(again - right).max())
         right = again
         if change < _CLOSE:
             break
-    return _staircase(sorted_values, right[order])
+    return right
 
 
 def _posterior(values: Values, right: Values, middle: float, scale: float) -> Values:
@@ -199,6 +228,24 @@ def _posterior(values: Values, right: Values, middle: float, scale: float) -> Va
     of_wrong = (len(above) - number) / scale * (1 + TAIL * (above - middle) / scale) ** (-1 / TAIL - 1)
     # Beyond the mean of right pairs the normal curve falls faster than wrong pairs do: that is no evidence.
     found[first:] = np.maximum.accumulate(of_right / np.maximum(of_right + of_wrong, 1e-300))
+    return found
+
+
+def _shapeless(values: Values, right: Values, middle: float, scale: float) -> Values:
+    """Do what `_posterior` does without a shape for right pairs; how probable they were so far tells by the wrong ones alone."""
+    del right
+    found = np.zeros(len(values))
+    first = int(np.searchsorted(values, middle, side="right"))
+    above = values[first:]
+    if len(above) == 0:
+        return found
+    shares = (1 + TAIL * (above - middle) / scale) ** (-1 / TAIL)
+    wrong = min(float(len(above)), (np.count_nonzero(shares > _LOW_END) + 1) / (1 - _LOW_END))
+    # Pairs for a unit of u, not falling with the margin: the slopes of the least concave majorant of their counts.
+    gaps = shares - np.append(shares[1:], -UNSEEN_WRONG / wrong)
+    starts, slopes = _pooled(np.ones(len(gaps)), gaps)
+    density = slopes[np.searchsorted(starts, np.arange(len(gaps)), side="right") - 1]
+    found[first:] = np.clip(1 - wrong / np.maximum(density, 1e-300), 0, 1)
     return found
 
 

@@ -103,7 +103,10 @@ class MineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = ""
     second_pass: Annotated[
         bool,
-        msgspec.Meta(description="Learn words from sure pairs and mine again where that finds more (ngram only)."),
+        msgspec.Meta(
+            description="Learn from sure pairs (words for ngram, a linear map for dense vectors) and mine again where that "
+            "finds more."
+        ),
     ] = True
     search: Annotated[
         SearchName,

@@ -18,7 +18,7 @@ How it goes, per pair of varieties: the grid of source blocks and target blocks 
 read and searched for the nearest neighbours of both sides; what the squares found of one block is merged; all
 neighbourhoods of the pair of varieties come together once, as numbers, for margins and retrieval; then each
 block is read once more for the texts of its sentences. Vectors never pass a shuffle. Where a second pass is wanted, the
-sure pairs of the first teach it at one place, every block's vectors are written anew below the vectors' folder, and
+sure pairs of the first teach it at one place (words, or a map of dense vectors), every block's vectors are written anew below the vectors' folder, and
 the grid is searched again; all is decided once both passes are there.
 
 From a size on (`mine.search`) the search is approximate: a work item then is some blocks of one side, which look for
@@ -47,7 +47,7 @@ from schemas.sentence import SentenceBatch
 from transforms.common import coders as coders
 from transforms.common import files
 from transforms.common.accounting import ledger_entries
-from transforms.common.blocks import SPARSE, VectorBlock
+from transforms.common.blocks import VectorBlock
 from transforms.common.metrics import count
 from transforms.common.shards import ShardReference, WriteShards, Written
 from transforms.common.stage import MapBatches, Outcome
@@ -60,6 +60,7 @@ from transforms.mine.blockwise import (
     decide,
     fuse_block,
     halves_of,
+    is_taught,
     join_halves,
     merge_neighbours,
     plan_squares,
@@ -335,7 +336,7 @@ def _fuse(
 ) -> Iterator[tuple[str, VectorBlock]]:
     for source, target in pairs:
         name = f"{source}>{target}"
-        if name in taught and block.kind == SPARSE and block.variety in {source, target}:
+        if name in taught and block.variety in {source, target} and is_taught(block, taught[name]):
             yield name, fuse_block(block, name, taught[name])
 
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from transforms.mine import approximate
 from transforms.mine.approximate import find_centroids, likely_neighbours
 from transforms.mine.fusion import pair_cosines
-from transforms.mine.neighbours import MISSING, nearest_both_ways
+from transforms.mine.neighbours import MISSING, BothWays, Neighbours, completed, nearest_both_ways
 
 DRAWN = settings(max_examples=20, deadline=None)
 
@@ -98,6 +98,54 @@ def test_a_row_that_shares_nothing_finds_nothing():
     found = likely_neighbours(sparse.csr_array(np.float32([[1, 0]])), cut(sparse.csr_array(np.float32([[0, 1]]))), 2)
     assert (found.indices == MISSING).all()
     assert np.isneginf(found.cosines).all()
+
+
+def test_a_row_whose_nearest_stands_out_is_looked_at_again_with_more_candidates(monkeypatch):
+    """One feature is shared by all; what else the partner shares is frequent, and too dear for the first look."""
+    crowd = np.tile(np.float32([1, 0, 0]), (40, 1))
+    others = np.concatenate([crowd, np.float32([[0.6, 0.8, 0]]), np.tile(np.float32([0, 1, 0]), (15, 1))])
+    own = sparse.csr_array(np.float32([[0.6, 0.8, 0]]))
+    monkeypatch.setattr(approximate, "BUDGET", 16)
+    monkeypatch.setattr(approximate, "CANDIDATES", 2)
+    found = {}
+    for wider in (1, 8):
+        monkeypatch.setattr(approximate, "WIDER", wider)
+        found[wider] = likely_neighbours(own, cut(sparse.csr_array(others), 20), 4)
+    assert (found[1].indices[0] != MISSING).sum() == 2
+    assert (found[8].indices[0] != MISSING).sum() == 4
+    assert found[8].indices[0, 0] == 40
+
+
+def test_the_order_of_features_and_tiny_weights_change_no_candidate(monkeypatch):
+    own, others = thin(60, 50, 11), thin(90, 50, 12)
+    monkeypatch.setattr(approximate, "BUDGET", 60)
+    monkeypatch.setattr(approximate, "CANDIDATES", 6)
+    order = np.random.default_rng(1).permutation(50)
+    turned = [sparse.csr_array(side.toarray()[:, order]) for side in (own, others)]
+    found, again = likely_neighbours(own, cut(others), 3), likely_neighbours(turned[0], cut(turned[1]), 3)
+    assert np.array_equal(found.indices, again.indices)
+    tiny = sparse.csr_array(np.float32([[1e-6, 1]]))
+    assert likely_neighbours(tiny, cut(sparse.csr_array(np.float32([[1, 0]]))), 1).indices.tolist() == [[0]]
+
+
+def test_what_one_side_found_the_other_gets_too():
+    nothing = -np.inf
+    forward = Neighbours(np.array([[1, 0], [MISSING] * 2]), np.float32([[0.5, 0.4], [nothing] * 2]))
+    backward = Neighbours(
+        np.array([[1, 0], [0, MISSING], [0, 1]]), np.float32([[0.9, 0.4], [0.5, nothing], [0.45, 0.3]])
+    )
+    found = completed(BothWays(forward, backward))
+    assert found.forward.indices.tolist() == [[1, 2], [0, 2]]
+    assert found.forward.cosines.tolist() == np.float32([[0.5, 0.45], [0.9, 0.3]]).tolist()
+    assert found.backward.indices.tolist() == backward.indices.tolist()
+    assert forward.indices.tolist() == [[1, 0], [MISSING] * 2], "what is given stays"
+
+
+@DRAWN
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6), st.sampled_from([None, 2]), st.integers(1, 5))
+def test_an_exact_search_is_complete(n, m, seed, distinct, k):
+    found = nearest_both_ways(thin(n, 20, seed, distinct), thin(m, 20, seed + 1, distinct), k)
+    assert all(same(*sides) for sides in zip(completed(found), found, strict=True))
 
 
 def test_a_dense_search_that_probes_every_cell_is_exact(monkeypatch):

@@ -169,16 +169,12 @@ def test_the_second_pass_finds_more():
     assert best_f1(mine_matrices(*fused, MineSettings()), kept) > best_f1(first, kept) + 0.1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="right pairs of two kinds, easy and hard: one normal curve takes the hard ones for wrong (decision 14)",
-)
 def test_hard_pairs_beside_easy_ones_are_kept():
     kept, source, target = halves()
     vectors = vectors_of(source, target)
     once = mine_texts(*vectors, (source, target), MineSettings(second_pass=False))
     twice = mine_texts(*vectors, (source, target), MineSettings())
-    assert f1(twice, kept) > f1(once, kept) + 0.02
+    assert f1(twice, kept) > f1(once, kept) + 0.1
 
 
 def test_the_order_of_the_lines_changes_no_second_pass():

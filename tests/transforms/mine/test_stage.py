@@ -186,6 +186,46 @@ def test_any_number_of_blocks_gives_the_same_bytes(tmp_path, retrieval, kind):
     assert imbalances(ledger) == []
 
 
+def bent_blocks(folder, cuts, shared=700, lonely=300, dimension=64):
+    """Write dense vectors of two sides; the first sentences belong together, and the space of the source is bent."""
+    random = np.random.default_rng(1)
+    meant = random.standard_normal((shared, dimension))
+    turned = np.linalg.qr(random.standard_normal((dimension, dimension)))[0]
+    blocks = []
+    for variety, bend in (("lij", 0.55 * np.eye(dimension) + 0.45 * turned), ("it", np.eye(dimension))):
+        noisy = meant + 0.75 * random.standard_normal(meant.shape)
+        rows = np.concatenate([noisy, random.standard_normal((lonely, dimension))]) @ bend
+        rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        texts = [f"{'it' if number < shared else variety} {number}" for number in range(len(rows))]
+        order = np.argsort([content_id("sentence", variety, text) for text in texts])
+        side = sentences(variety, texts)
+        for number, part in enumerate(np.array_split(np.arange(len(rows)), cuts)):
+            paths = block_paths(variety, number, cuts)
+            block = VectorBlock(str(folder), variety, number, len(part), "dense", dimension, *paths, "laser:test")
+            write_sentences(block, side.take(part))
+            write_dense(block, side.take(part).column("sentence_id"), rows[order][part])
+            blocks.append(block)
+    return blocks
+
+
+def test_a_second_pass_maps_dense_vectors_in_any_number_of_blocks(tmp_path):
+    results = {}
+    for cuts, second_pass in ((1, True), (3, True), (3, False)):
+        blocks = bent_blocks(tmp_path / f"{cuts}{second_pass}", cuts)
+        results[cuts, second_pass] = run(blocks, [("lij", "it")], MineSettings(second_pass=second_pass))
+    assert results[1, True] == results[3, True]
+    pairs, _, ledger = results[1, True]
+    assert imbalances(ledger) == []
+    assert (tmp_path / "1True" / "second-pass" / "lij-it" / "map.npz").exists()
+
+    def right(pairs):
+        return sum(a == b for a, b in zip(pairs.texts("source_text"), pairs.texts("target_text"), strict=True))
+
+    once = results[3, False][0]
+    assert right(pairs) > 1.05 * right(once)
+    assert right(pairs) / len(pairs) > right(once) / len(once) - 0.03
+
+
 def test_the_right_lines_find_each_other_and_every_sentence_is_accounted_for(tmp_path):
     blocks = make_blocks(tmp_path, 2)
     pairs, rejects, ledger = run(blocks, [("lij", "it")], MineSettings(threshold=1.5))
