@@ -318,8 +318,7 @@ def _pair(options: argparse.Namespace) -> None:
         calibration=options.calibration,
         second_pass=not options.one_pass,
     )
-    varieties = tuple(_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety))
-    vectors = _finite(embed_lines(source_texts, target_texts, embed, varieties=(varieties[0], varieties[1])), embed)
+    vectors = _finite(embed_lines(source_texts, target_texts, embed, varieties=_varieties(options)), embed)
     _tell_lookups(vectors)
     mined = mine_texts(vectors.a, vectors.b, (source_texts, target_texts), mine)
     found = mined.pairs.take(mined.is_kept)
@@ -346,14 +345,13 @@ def _pair_monotone(options: argparse.Namespace) -> None:
         cleaned = ((n, line, normalize_text(_clean(line))[0].strip()) for n, line in enumerate(_lines([path]), 1))
         sides.append([row for row in cleaned if row[2]])
     embed = _embed_settings(options)
-    varieties = [_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety)]
     # All runs of both sides are embedded together: they must lie in one space.
     runs = [
         [[" ".join(row[2] for row in side[i : i + length]) for i in range(len(side) - length + 1)] for side in sides]
         for length in range(1, max(options.largest, 2))
     ]
     texts = [[text for of_length in runs for text in of_length[place]] for place in (0, 1)]
-    vectors = _finite(embed_lines(texts[0], texts[1], embed, varieties=(varieties[0], varieties[1])), embed)
+    vectors = _finite(embed_lines(texts[0], texts[1], embed, varieties=_varieties(options)), embed)
     _tell_lookups(vectors)
     starts = [np.cumsum([0, *(len(of_length[place]) for of_length in runs)]) for place in (0, 1)]
     lengths = [np.array([len(row[2]) for row in side], dtype=np.float64) for side in sides]
@@ -389,6 +387,12 @@ def _finite(vectors: Any, settings: Any) -> Any:
     return vectors
 
 
+def _varieties(options: argparse.Namespace) -> tuple[str, str]:
+    """Give the varieties of both sides; empty where the options of `pair` name none."""
+    source, target = (_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety))
+    return source, target
+
+
 def _embed_settings(options: argparse.Namespace) -> Any:
     """Give the settings of [embed] by the options of `pair`, and check that the models can be used."""
     from pipelines.config import changed
@@ -402,8 +406,7 @@ def _embed_settings(options: argparse.Namespace) -> Any:
     if options.vector_cache:
         values["vector_cache"] = options.vector_cache
     embed = changed(EmbedSettings, "embed", values, options.set)
-    sides = [_known_variety(tag) if tag else "" for tag in (options.source_variety, options.target_variety)]
-    check_models(embed, sides)
+    check_models(embed, _varieties(options))
     return embed
 
 

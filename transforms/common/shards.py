@@ -21,6 +21,7 @@ from schemas.table import Batch
 from transforms.common import coders as coders
 from transforms.common import files
 from transforms.common.accounting import ledger_entries, reject_entries, rejects_of
+from transforms.common.stage import AddUp
 
 
 class ShardReference(NamedTuple):
@@ -218,18 +219,4 @@ class AddUpLedger(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, entries: beam.PCollection[LedgerBatch]) -> beam.PCollection[LedgerBatch]:
         """Combine globally."""
-        return entries | "Add" >> beam.CombineGlobally(_Sum()).with_output_types(LedgerBatch)
-
-
-class _Sum(beam.CombineFn):  # type: ignore[misc]
-    def create_accumulator(self) -> LedgerBatch:
-        return LedgerBatch.empty()
-
-    def add_input(self, total: LedgerBatch, entries: LedgerBatch) -> LedgerBatch:
-        return add_up([total, entries])
-
-    def merge_accumulators(self, totals: Iterable[LedgerBatch]) -> LedgerBatch:
-        return add_up(totals)
-
-    def extract_output(self, total: LedgerBatch) -> LedgerBatch:
-        return total
+        return entries | "Add" >> beam.CombineGlobally(AddUp(add_up)).with_output_types(LedgerBatch)

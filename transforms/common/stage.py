@@ -104,3 +104,30 @@ class _RunBatch(beam.DoFn):  # type: ignore[misc]
         for piece in result.rejects.pieces():
             yield beam.pvalue.TaggedOutput("rejects", piece)
         yield beam.pvalue.TaggedOutput("ledger", LedgerBatch.concatenate(entries))
+
+
+class AddUp(beam.CombineFn):  # type: ignore[misc]
+    """Combines by a function that adds up any number of values, none among them; any order must give the same.
+
+    Args:
+        add: a module's function from values to their sum.
+    """
+
+    def __init__(self, add: Callable[[Iterable[Any]], Any]) -> None:
+        self._add = add
+
+    def create_accumulator(self) -> Any:
+        """Give the sum of nothing."""
+        return self._add([])
+
+    def add_input(self, total: Any, value: Any) -> Any:
+        """Add a value."""
+        return self._add([total, value])
+
+    def merge_accumulators(self, totals: Iterable[Any]) -> Any:
+        """Add sums."""
+        return self._add(totals)
+
+    def extract_output(self, total: Any) -> Any:
+        """Give the sum."""
+        return total

@@ -38,7 +38,7 @@ from transforms.common.blocks import (
 )
 from transforms.common.metrics import count
 from transforms.common.shards import ordered
-from transforms.common.stage import MapBatches
+from transforms.common.stage import AddUp, MapBatches
 from transforms.embed.backends.ngram import NgramEncoder
 from transforms.embed.encoders import FITTED, Encoders
 from transforms.embed.interface import Encoder
@@ -150,26 +150,12 @@ class _EmbedNgrams(beam.PTransform):  # type: ignore[misc]
             blocks
             | "Count n-grams"
             >> beam.Map(_frequencies, settings=self.settings, script=self.script).with_output_types(Frequencies)
-            | "Add up n-grams" >> beam.CombineGlobally(_AddFrequencies())
+            | "Add up n-grams" >> beam.CombineGlobally(AddUp(add_frequencies)).with_output_types(Frequencies)
             | "Fit" >> beam.Map(fit_space, settings=self.settings).with_output_types(NgramSpace)
         )
         return blocks | "Write vectors" >> beam.ParDo(
             _WriteNgrams(self.script), space=beam.pvalue.AsSingleton(space)
         ).with_output_types(VectorBlock)
-
-
-class _AddFrequencies(beam.CombineFn):  # type: ignore[misc]
-    def create_accumulator(self) -> Frequencies:
-        return add_frequencies([])
-
-    def add_input(self, total: Frequencies, part: Frequencies) -> Frequencies:
-        return add_frequencies([total, part])
-
-    def merge_accumulators(self, totals: Iterable[Frequencies]) -> Frequencies:
-        return add_frequencies(totals)
-
-    def extract_output(self, total: Frequencies) -> Frequencies:
-        return total
 
 
 class _WriteNgrams(beam.DoFn):  # type: ignore[misc]
@@ -194,26 +180,12 @@ class _Repair(beam.PTransform):  # type: ignore[misc]
         space = (
             blocks
             | "Sum" >> beam.Map(_moments, settings=self.settings.space).with_output_types(Moments)
-            | "Add up" >> beam.CombineGlobally(_AddMoments())
+            | "Add up" >> beam.CombineGlobally(AddUp(add_moments)).with_output_types(Moments)
             | "Fit" >> beam.Map(_fit, settings=self.settings, encoder=self.encoder).with_output_types(Space)
         )
         return blocks | "Write vectors" >> beam.Map(_repair, space=beam.pvalue.AsSingleton(space)).with_output_types(
             VectorBlock
         )
-
-
-class _AddMoments(beam.CombineFn):  # type: ignore[misc]
-    def create_accumulator(self) -> Moments:
-        return add_moments([])
-
-    def add_input(self, total: Moments, part: Moments) -> Moments:
-        return add_moments([total, part])
-
-    def merge_accumulators(self, totals: Iterable[Moments]) -> Moments:
-        return add_moments(totals)
-
-    def extract_output(self, total: Moments) -> Moments:
-        return total
 
 
 class _Handler(ModelHandler[Sequence[VectorBlock], VectorBlock, Encoders]):  # type: ignore[misc]

@@ -194,11 +194,12 @@ def balanced(lines: Sequence[Labelled], plan: TrainingPlan) -> list[Labelled]:
     chosen: list[tuple[str, Labelled]] = []
     for members in classes.values():
         sentences = [line for line in members if _is_sentence(line)]
-        for part in (sentences, [line for line in members if not _is_sentence(line)]):
+        others = [line for line in members if not _is_sentence(line)]
+        for part, least in ((sentences, plan.least_sentences), (others, 0)):
             grown = with_variations(part, plan)
             if plan.fragments:
                 grown = [*grown, *(piece for line in grown for piece in _fragments(line))]
-            times = max(_times(plan.least_lines, members), _times(plan.least_sentences, part) * (part is sentences))
+            times = max(_times(plan.least_lines, members), _times(least, part))
             chosen += [(content_id("turn", turn, *line[:2]), line) for turn in range(times) for line in grown]
     return [line for _, line in sorted(chosen, key=lambda entry: entry[0])]
 
