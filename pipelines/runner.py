@@ -66,6 +66,15 @@ _LOST_S = 5.0
 _STDERR_LINES = 8
 _LARGEST_PIECE = (2 << 30) - 1000
 """Bytes that a message of the data connection holds, less what names it."""
+_SERVER_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Workers look every 20 s whether a silent connection stands. Unless told so, gRPC takes that for an attack after a
+    # minute and ends it; the worker then waits for the end of its log until it is killed.
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.max_ping_strikes", 0),
+]
+"""Those of Beam's own servers."""
 _PROCESS_URN = "isogloss:env:process:v1"
 _MSECS_URN = re.compile(r"^beam:metric:pardo_execution_time:(start|process|finish)_bundle_msecs:v1$")
 
@@ -490,7 +499,7 @@ class ProcessWorkerHandler(GrpcWorkerHandler):  # type: ignore[misc]
 
     def start_worker(self) -> None:
         """Start the process and watch it."""
-        self._logging_server = grpc.server(thread_pool_executor.shared_unbounded_instance())
+        self._logging_server = grpc.server(thread_pool_executor.shared_unbounded_instance(), options=_SERVER_OPTIONS)
         port = self._logging_server.add_insecure_port("localhost:0")
         beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server(_WorkerLog(), self._logging_server)
         self._logging_server.start()

@@ -7,20 +7,26 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apache_beam as beam
+import grpc
 import psutil
 import pytest
+from apache_beam.portability.api import beam_fn_api_pb2_grpc
+from apache_beam.runners.worker.channel_factory import GRPCChannelFactory
 from apache_beam.typehints import TypeCheckError
 
 from pipelines.options import parse_beam_flags
 from pipelines.progress import Progress
 from pipelines.runner import (
+    _SERVER_OPTIONS,
     LocalRunner,
     PipelineError,
     RunnerOptions,
     _DataChannel,
+    _WorkerLog,
     explained,
     run_pipeline,
     stage_seconds,
@@ -289,6 +295,23 @@ def test_another_runner_is_handed_the_pipeline(tmp_path):
     result = run_pipeline(numbers_through(process_of_each(str(tmp_path))), RunnerOptions(runner="FnApiRunner"))
     assert len(list(tmp_path.iterdir())) == 20
     assert result.is_finished
+
+
+@pytest.mark.slow
+def test_a_worker_that_logs_nothing_keeps_its_connection():
+    """It looks every 20 s whether the connection stands; gRPC's servers end it at the fourth or fifth look."""
+    server = grpc.server(ThreadPoolExecutor(2), options=_SERVER_OPTIONS)
+    port = server.add_insecure_port("localhost:0")
+    beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server(_WorkerLog(), server)
+    server.start()
+
+    def silence():
+        threading.Event().wait(130)
+        yield from ()
+
+    with GRPCChannelFactory.insecure_channel(f"localhost:{port}") as channel:
+        assert list(beam_fn_api_pb2_grpc.BeamFnLoggingStub(channel).Logging(silence())) == []
+    server.stop(0)
 
 
 def test_input_waits_whole_and_in_order_for_a_worker_that_reads_late():
