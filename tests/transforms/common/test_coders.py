@@ -45,6 +45,16 @@ def test_a_slice_does_not_carry_its_parent():
     assert BatchCoder(DocumentBatch).estimate_size(piece) < whole.data.nbytes / 50
 
 
+def test_the_schema_does_not_travel_with_every_batch():
+    assert len(encode_batch(documents(1))) < len(DocumentBatch.SCHEMA.serialize())
+
+
+def test_a_schema_of_its_own_travels():
+    spec = score_field("copy", "Is it a copy?", range="0 to 1", better="neither")
+    pairs = PairBatch.empty().with_scores([spec], {"copy": pa.array([], pa.float32())})
+    assert len(encode_batch(pairs)) > len(PairBatch.SCHEMA.serialize()) > len(encode_batch(PairBatch.empty()))
+
+
 def test_what_is_not_the_noun_is_refused_on_arrival():
     with pytest.raises(TypeError, match="LedgerBatch"):
         BatchCoder(LedgerBatch).decode(encode_batch(documents(1)))
