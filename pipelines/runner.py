@@ -35,6 +35,7 @@ from apache_beam.portability.api import (
 )
 from apache_beam.runners.job.utils import dict_to_struct
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuffer
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     BeamFnControlServicer,
@@ -49,6 +50,7 @@ from apache_beam.utils import thread_pool_executor
 from apache_beam.utils.byte_limited_queue import ByteLimitedQueue
 from google.protobuf import json_format, text_format
 
+from pipelines.memory import give_back_memory, memory_settings
 from pipelines.options import RunnerOptions
 from pipelines.progress import Progress
 from pipelines.worker import thread_settings
@@ -64,6 +66,8 @@ _GRACE_S = 30.0
 _LOST_S = 5.0
 """Seconds that a worker process has to end when its connection has ended."""
 _STDERR_LINES = 8
+_PIECE = 4 << 20
+"""Bytes of groups that go to a worker at once, where a single group has not more."""
 _LARGEST_PIECE = (2 << 30) - 1000
 """Bytes that a message of the data connection holds, less what names it."""
 _SERVER_OPTIONS = [
@@ -193,6 +197,7 @@ class LocalRunner(FnApiRunner):  # type: ignore[misc]
             )
         )
         self._ended = {}
+        give_back_memory()
         return super().run_pipeline(pipeline, options)
 
     def run_stages(self, stage_context: Any, stages: Any) -> Any:
@@ -203,6 +208,11 @@ class LocalRunner(FnApiRunner):  # type: ignore[misc]
         return super().run_stages(stage_context, stages)
 
     def _execute_bundle(self, context: Any, bundle_context: Any, bundle_input: Any) -> Any:
+        for step, buffer in bundle_context.stage_data_outputs.items():
+            if buffer not in context.pcoll_buffers:
+                made = bundle_context.get_buffer(buffer, step)
+                if type(made) is GroupingBuffer:
+                    context.pcoll_buffers[buffer] = _Groups(made)
         if self._update is None:
             return super()._execute_bundle(context, bundle_context, bundle_input)
         with _polled(bundle_context.worker_handlers, self._show):
@@ -216,6 +226,48 @@ class LocalRunner(FnApiRunner):  # type: ignore[misc]
             totals = dict(self._ended)
             _add(totals, running)
             self._update(totals)
+
+
+class _Groups(GroupingBuffer):  # type: ignore[misc]
+    """What comes of a shuffle, in pieces.
+
+    Beam's own writes all groups of a worker into one string, which then goes through the connection as it is: several
+    copies of all that is shuffled, in this process and in the worker, which cannot begin before it has all. Here some
+    groups at a time are written and forgotten, and the worker reads one piece after the other.
+
+    Args:
+        of: the one that Beam made, empty.
+    """
+
+    def __init__(self, of: GroupingBuffer) -> None:
+        self._settings = (of._pre_grouped_coder, of._post_grouped_coder, of._windowing)  # noqa: SLF001
+        super().__init__(*self._settings)
+        self._grouped_output: list[list[bytes]] | None
+
+    def partition(self, n: int) -> list[list[bytes]]:
+        """Give the pieces of each of n workers; the same ones when asked again."""
+        if self._grouped_output is None:
+            keys = list(self._table)
+            self._grouped_output = [list(self._pieces(keys[worker::n])) for worker in range(n)]
+        return self._grouped_output
+
+    def _pieces(self, keys: Iterable[bytes]) -> Iterator[bytes]:
+        some: dict[bytes, Any] = {}
+        size = 0
+        for key in keys:
+            some[key] = self._table.pop(key)
+            size += sum(len(value) if isinstance(value, bytes) else 1 for value in some[key])
+            if size >= _PIECE:
+                yield self._written(some)
+                some, size = {}, 0
+        if some:
+            yield self._written(some)
+
+    def _written(self, groups: dict[bytes, Any]) -> bytes:
+        one = GroupingBuffer(*self._settings)
+        one._table.update(groups)  # noqa: SLF001
+        groups.clear()
+        return b"".join(one)
 
 
 def _portable(options: PipelineOptions) -> dict[str, Any]:
@@ -505,6 +557,7 @@ class ProcessWorkerHandler(GrpcWorkerHandler):  # type: ignore[misc]
         self._logging_server.start()
         environment = (
             thread_settings()
+            | memory_settings()
             | os.environ
             | {
                 "CONTROL_API_SERVICE_DESCRIPTOR": _descriptor(self.control_address),

@@ -15,7 +15,10 @@ import grpc
 import psutil
 import pytest
 from apache_beam.portability.api import beam_fn_api_pb2_grpc
+from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuffer
 from apache_beam.runners.worker.channel_factory import GRPCChannelFactory
+from apache_beam.transforms.core import Windowing
+from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints import TypeCheckError
 
 from pipelines.options import parse_beam_flags
@@ -26,6 +29,7 @@ from pipelines.runner import (
     PipelineError,
     RunnerOptions,
     _DataChannel,
+    _Groups,
     _WorkerLog,
     explained,
     run_pipeline,
@@ -312,6 +316,31 @@ def test_a_worker_that_logs_nothing_keeps_its_connection():
     with GRPCChannelFactory.insecure_channel(f"localhost:{port}") as channel:
         assert list(beam_fn_api_pb2_grpc.BeamFnLoggingStub(channel).Logging(silence())) == []
     server.stop(0)
+
+
+def test_groups_go_to_workers_in_pieces_that_together_are_those_of_beam(monkeypatch):
+    one, window = beam.coders.coders.BytesCoder(), beam.coders.coders.GlobalWindowCoder()
+    value, group = (beam.coders.coders.TupleCoder([one, last]) for last in (one, beam.coders.coders.IterableCoder(one)))
+    before, after = (beam.coders.coders.WindowedValueCoder(coder, window) for coder in (value, group))
+    whole = GroupingBuffer(before, after, Windowing(GlobalWindows()))
+    pieces = _Groups(GroupingBuffer(before, after, Windowing(GlobalWindows())))
+    for number in range(300):
+        element = GlobalWindows.windowed_value((b"%d" % (number % 7), b"x" * number))
+        for buffer in (whole, pieces):
+            buffer.append(before.get_impl().encode_nested(element))
+    monkeypatch.setattr("pipelines.runner._PIECE", 10_000)
+    expected = whole.partition(2)
+    parts = pieces.partition(2)
+    assert [len(part) for part in parts] == [2, 2]  # groups of some 6,400 bytes: two and two, two and one
+    assert [b"".join(part) for part in parts] == [b"".join(part) for part in expected]
+    assert pieces.partition(2) is parts
+    assert not pieces._table
+
+
+def test_no_groups_are_no_pieces():
+    one, window = beam.coders.coders.BytesCoder(), beam.coders.coders.GlobalWindowCoder()
+    coder = beam.coders.coders.WindowedValueCoder(beam.coders.coders.TupleCoder([one, one]), window)
+    assert _Groups(GroupingBuffer(coder, coder, Windowing(GlobalWindows()))).partition(3) == [[], [], []]
 
 
 def test_input_waits_whole_and_in_order_for_a_worker_that_reads_late():
