@@ -23,6 +23,7 @@ it, and `benchmarks/bench_mine.py --approximate`. Memory: the vectors that ask a
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,11 @@ def _candidates(
             pack_postings(*arrays, first, behind, lengths > 0, feature_starts, postings)
             seek_candidates(*asking, feature_starts, postings, offset + first, shared, likely)
         offset += rows
-    return np.where(likely < 0, -1, 0xFFFFFFFF - (likely & 0xFFFFFFFF))
+    nothing = likely < 0
+    likely &= 0xFFFFFFFF  # keys become numbers where they are: there are a hundred for each row
+    np.subtract(0xFFFFFFFF, likely, out=likely)
+    likely[nothing] = -1
+    return likely
 
 
 def _rarest(
@@ -169,8 +174,10 @@ def _rarest(
     classes = np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.uint8)
     last_classes = np.empty(own.shape[0], dtype=np.uint8)
     choose_classes(starts, features, lengths, classes, budget, last_classes)
-    kept = (classes[features] <= np.repeat(last_classes, np.diff(starts))) & (lengths[features] > 0)
-    return np.concatenate([[0], np.cumsum(kept)])[starts], features[kept], values[kept]
+    kept = classes[features] <= np.repeat(last_classes, np.diff(starts))
+    kept &= (lengths > 0)[features]
+    counts = [np.count_nonzero(kept[begin:end]) for begin, end in pairwise(starts)]
+    return np.concatenate([[0], np.cumsum(counts)]), features[kept], values[kept]
 
 
 def _arrays(vectors: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
