@@ -158,11 +158,6 @@ class EmbedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("encoders names one twice")
         if self.precision == "int8" and self.device == "cuda":
             raise ValueError("precision int8 runs on the CPU only")
-        if self.precision == "int8" and self.vector_cache:
-            raise ValueError(
-                "vector_cache does not go with precision int8, which scales a batch as a whole: "
-                "a text's vector would depend on what it was first embedded with"
-            )
 
     def that_matter(self) -> "EmbedSettings":
         """Give the settings without those that change no byte of what is made."""

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from schemas.errors import SettingsError
 from transforms.embed import EmbedSettings
+from transforms.embed.vector_cache import cached
 
 torch = pytest.importorskip("torch")
 if importlib.util.find_spec("laser_encoders") is None:
@@ -55,6 +57,24 @@ def test_a_text_has_the_same_bits_alone_and_in_any_company(name, texts):
     assert encoder.is_steady
     assert [encoder.encode([text]).tobytes() for text in texts] == [row.tobytes() for row in whole]
     assert encoder_of(name, token_budget=64).encode(texts[::2]).tobytes() == whole[::2].tobytes()
+
+
+def test_vectors_of_whole_numbers_are_kept_where_they_are_steady(tmp_path, texts):
+    def settings(name: str) -> EmbedSettings:
+        return EmbedSettings(
+            model=str(FOLDER / f"{name}.pt"), device="cpu", precision="int8", vector_cache=str(tmp_path)
+        )
+
+    assert encoder_of("laser2", precision="int8").is_steady
+    assert not encoder_of("laser3-maxpool", precision="int8").is_steady
+    LaserEncoder.check(settings("laser2"), settings("laser2").model)
+    with pytest.raises(SettingsError, match="scales a batch as a whole") as told:
+        LaserEncoder.check(settings("laser3-maxpool"), settings("laser3-maxpool").model)
+    assert told.value.path == "$.embed.vector_cache"
+    plain = encoder_of("laser2", precision="int8").encode(texts)
+    for _ in range(2):  # an empty cache, then a full one
+        kept = cached(encoder_of("laser2", precision="int8"), str(tmp_path))
+        assert kept.encode(texts).tobytes() == plain.astype(np.float16).astype(np.float32).tobytes()
 
 
 @pytest.mark.parametrize("name", ["laser2", "laser3-maxpool"])

@@ -173,11 +173,6 @@ def test_an_encoder_whose_vectors_depend_on_company_is_refused(tmp_path):
     assert told.value.path == "$.embed.vector_cache"
 
 
-def test_int8_is_refused_with_the_reason():
-    with pytest.raises(ValueError, match="int8, which scales a batch as a whole"):
-        EmbedSettings(encoders=("laser",), precision="int8", vector_cache="kept")
-
-
 def test_a_cache_that_is_a_file_stops_the_launch(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     settings = EmbedSettings(encoders=("laser",), vector_cache=str(tmp_path / "file"))

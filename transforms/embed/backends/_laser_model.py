@@ -36,11 +36,7 @@ class LaserLstm(nn.Module):
 
     The two directions of a layer run apart, on padded batches, which is exact: the forward direction sees the
     padding after the sentence's end only, and so does the backward one when each sentence is turned round within its
-    own length. A packed batch would change its shape with every step: slow on the CPU, where torch has no kernel for
-    it, and rounded differently in other company.
-
-    Attributes:
-        packed: pack nevertheless, as quantized layers want it.
+    own length. On a CPU `CpuLstm` runs its weights, but for half precision.
     """
 
     def __init__(  # the checkpoint's names, in its order
@@ -59,7 +55,6 @@ class LaserLstm(nn.Module):
         self.embed_tokens = nn.Embedding(num_embeddings, embed_dim, padding_idx=padding_idx)
         self.lstm = nn.LSTM(embed_dim, hidden_size, num_layers=num_layers, bidirectional=bidirectional)
         self.dimension = hidden_size * (2 if bidirectional else 1)
-        self.packed = False
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Embed a batch.
@@ -73,22 +68,14 @@ class LaserLstm(nn.Module):
         """
         states = self.embed_tokens(tokens.t())
         there = lengths.to(tokens.device)
-        if self.packed:
-            packed = nn.utils.rnn.pack_padded_sequence(states, lengths)
-            states, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0])
-        else:
-            states = self._padded(states, there)
-        return pooled(states, there)
-
-    def _padded(self, states: Tensor, lengths: Tensor) -> Tensor:
-        turned = turned_round(len(states), lengths)
+        turned = turned_round(len(states), there)
         for layer in range(self.lstm.num_layers):
             directions = [self._run(states, f"l{layer}")]
             if self.lstm.bidirectional:
                 backward = self._run(_gathered(states, turned), f"l{layer}_reverse")
                 directions.append(_gathered(backward, turned))
             states = torch.cat(directions, dim=2)
-        return states
+        return pooled(states, there)
 
     def _run(self, states: Tensor, suffix: str) -> Tensor:
         weights = [getattr(self.lstm, f"{name}_{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]

@@ -4,8 +4,8 @@
 of a vector could tell in whose company its text was embedded; then a vector that was kept could not stand in for one
 that is made. So batches have shapes that follow from the length of their texts alone:
 
-- a network whose steps are one piece wide (the BiLSTM on the CPU) takes texts of any lengths together: oneDNN computes
-  a row of it by the same sums whatever the other rows are;
+- a network that computes a row by the same sums whatever the other rows are (the BiLSTM on the CPU) takes texts of any
+  lengths together, and some more of them, as it lays them end to end;
 - every other batch holds texts of one padded length, the next multiple of 8, so that sums over pieces have as many
   terms for a text wherever it stands, and products have a multiple of 8 rows;
 - on a GPU such a batch is also filled up to as many rows as its length always has, and on the CPU to a multiple of
@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from queue import Queue
 from typing import TypeVar
 
@@ -41,6 +42,8 @@ Item = TypeVar("Item")
 
 CPU_TOKENS = 1_600
 """Pieces of a batch on the CPU: the states of a layer stay in the cache (benchmarks/bench_embed.py)."""
+MIXED_TOKENS = 4_000
+"""The same where texts of any lengths are taken together: a step of the BiLSTM wants some hundred rows."""
 GPU_TOKENS = 12_000
 STEP = 8
 """Padded lengths are multiples of it."""
@@ -104,7 +107,7 @@ class Running:
         self._pad = pad
         self._mixes = mixes
         self._rows_step = rows_step
-        self.tokens = tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
+        self.tokens = tokens or (GPU_TOKENS if device.type == "cuda" else MIXED_TOKENS if mixes else CPU_TOKENS)
 
     def vectors(self, sequences: Sequence[Sequence_]) -> NDArray[np.float32]:
         """Give the network's vectors: (sequences, dimension) float32."""
@@ -173,19 +176,19 @@ def padded(length: int) -> int:
 
 
 def batches(lengths: Sequence[int], tokens: int) -> list[tuple[int, int]]:
-    """Cut sentences, longest first, into batches of at most `tokens` pieces, padding included; at least one each.
+    """Cut sentences, longest first, into batches of about `tokens` pieces and about as large as each other.
 
     Example:
         >>> batches([9, 9, 4, 3], 20)
         [(0, 2), (2, 4)]
     """
-    cut = []
-    begin = 0
-    while begin < len(lengths):
-        end = min(len(lengths), begin + max(1, tokens // lengths[begin]))
-        cut.append((begin, end))
-        begin = end
-    return cut
+    ends = np.cumsum(lengths)
+    if not len(ends):
+        return []
+    wanted = -(-int(ends[-1]) // tokens)
+    batch = (ends - lengths) * wanted // ends[-1]
+    cuts = [0, *(np.flatnonzero(np.diff(batch)) + 1).tolist(), len(lengths)]
+    return list(pairwise(cuts))
 
 
 def even_batches(lengths: Sequence[int], tokens: int) -> list[tuple[int, int]]:

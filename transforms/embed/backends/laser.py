@@ -30,7 +30,9 @@ from transforms.embed.backends._laser_files import (
 )
 from transforms.embed.backends._laser_model import PAD, LaserLstm, LaserTransformer
 from transforms.embed.backends._laser_names import PATH, concrete
+from transforms.embed.backends._lstm import CpuLstm
 from transforms.embed.backends._running import (
+    Forward,
     Running,
     check_steady,
     device_and_precision,
@@ -41,6 +43,8 @@ from transforms.embed.backends._running import (
 from transforms.embed.settings import EmbedSettings
 
 _BOS, _EOS, _UNKNOWN = 0, 2, 3
+_LSTM_WAY = 2
+"""Stands in the names of LASER2's vectors on a CPU; another number: their last bits have changed."""
 _NO_WEIGHT = re.compile(
     r"version|embed_positions\._float_tensor|layers\.[0-9]+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)"
 )
@@ -69,6 +73,8 @@ class LaserEncoder:
         network, self._numbers, self._with_bos = _network(files)
         self._numbers |= {"<s>": _BOS, "<pad>": PAD, "</s>": _EOS, "<unk>": _UNKNOWN}
         self.dimension = int(network.dimension)
+        is_lstm = isinstance(network, LaserLstm)
+        self._scales_batches = self._precision == "int8" and not is_lstm
         if isinstance(network, LaserTransformer):
             self._longest = min(self._longest, network.longest - 2)
         self._running = Running(
@@ -77,13 +83,14 @@ class LaserEncoder:
             device=self._device,
             tokens=settings.token_budget,
             pad=PAD,
-            mixes=isinstance(network, LaserLstm) and self._device.type == "cpu",
+            mixes=is_lstm and self._device.type == "cpu",
             rows_step=0 if self._device.type == "cuda" else 1,
         )
         self._tokenizer = _tokenizer(files)
         # Vectors differ between precisions, and in their last bits between kinds of devices.
-        tokens = self._running.tokens if self._device.type == "cuda" or self._precision == "int8" else 0
-        told = json.dumps([files.digest(), self._precision, tokens, self._longest, self._device.type])
+        tokens = self._running.tokens if self._device.type == "cuda" or self._scales_batches else 0
+        way = _LSTM_WAY if is_lstm and self._device.type == "cpu" else 1
+        told = json.dumps([files.digest(), self._precision, tokens, self._longest, self._device.type, way])
         self.name = f"laser:{content_digest(told.encode())}"
 
     @staticmethod
@@ -103,7 +110,14 @@ class LaserEncoder:
         device_and_precision(settings)
         files = find_files(model, settings.cache)
         with torch.device("meta"):
-            _network(files)
+            network, _, _ = _network(files)
+        if settings.precision == "int8" and settings.vector_cache and isinstance(network, LaserTransformer):
+            raise SettingsError(
+                "vector_cache does not go with precision int8 of a LASER3 model, which scales a batch as a whole: "
+                "a text's vector would depend on what it was first embedded with",
+                path="$.embed.vector_cache",
+                cure="Leave it empty, or use precision float32.",
+            )
         _tokenizer(files)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -132,8 +146,11 @@ class LaserEncoder:
 
     @cached_property
     def is_steady(self) -> bool:
-        """Does a text have the same vector, bit for bit, in any company? Not with int8: it scales a batch as a whole."""
-        if self._precision == "int8":
+        """Does a text have the same vector, bit for bit, in any company?
+
+        Not a transformer with int8: torch scales a batch of it as a whole.
+        """
+        if self._scales_batches:
             return False
         numbers = sorted(number for number in self._numbers.values() if number > _UNKNOWN)[:97] or [_UNKNOWN]
         probes = [
@@ -144,15 +161,16 @@ class LaserEncoder:
         return check_steady(self.raw, probes)
 
 
-def _placed(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
+def _placed(network: nn.Module, device: torch.device, precision: str) -> Forward:
     network = network.eval().to(device, dtype_of(precision))  # a checkpoint may hold weights of any precision
-    if precision == "int8":
+    forward: Forward = network
+    if isinstance(network, LaserLstm) and device.type == "cpu" and precision in {"float32", "int8"}:
+        forward = CpuLstm(network.embed_tokens, network.lstm, eight_bits=precision == "int8")
+    elif precision == "int8":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch announces that this moves to another package
-            if isinstance(network, LaserLstm):
-                network.packed = True
-            return torch.ao.quantization.quantize_dynamic(network, {nn.LSTM, nn.Linear}, dtype=torch.qint8)  # type: ignore[no-any-return]
-    return network
+            forward = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)
+    return forward
 
 
 def _tokenizer(files: LaserFiles) -> Any:
