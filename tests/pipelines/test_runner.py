@@ -73,6 +73,7 @@ def two_processes(tmp_path_factory):
         import os
         from pathlib import Path
 
+        import pyarrow as pa
         from apache_beam.io.filesystems import FileSystems
         from apache_beam.options.pipeline_options import S3Options, StandardOptions
 
@@ -85,7 +86,8 @@ def two_processes(tmp_path_factory):
         options = FileSystems._pipeline_options
         endpoint = options.view_as(S3Options).s3_endpoint_url
         streaming = options.view_as(StandardOptions).streaming
-        seen = "\t".join([str(os.getpid()), str(endpoint), str(streaming), os.environ["OMP_NUM_THREADS"]])
+        memory = f"{os.environ['MALLOC_ARENA_MAX']} {pa.default_memory_pool().backend_name}"
+        seen = "\t".join([str(os.getpid()), str(endpoint), str(streaming), memory, os.environ["OMP_NUM_THREADS"]])
         Path(folder, str(number)).write_text(seen)
 
     progress = Progress(quiet=True)
@@ -107,12 +109,17 @@ def test_two_workers_are_two_processes(two_processes):
 
 def test_pipeline_options_reach_the_workers(two_processes):
     _, seen, _, _ = two_processes
-    assert {endpoint for _, endpoint, _, _ in seen} == {"http://localhost:9/"}
+    assert {endpoint for _, endpoint, *_ in seen} == {"http://localhost:9/"}
 
 
 def test_numeric_libraries_have_one_thread_in_a_worker(two_processes):
     _, seen, _, _ = two_processes
     assert {threads for *_, threads in seen} == {"1"}
+
+
+def test_workers_give_memory_back(two_processes):
+    _, seen, _, _ = two_processes
+    assert {memory for *_, memory, _ in seen} == {"1 system"}
 
 
 def test_counters_of_all_workers_add_up(two_processes):

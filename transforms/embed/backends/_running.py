@@ -321,7 +321,17 @@ def refuse_not_finite(vectors: NDArray[np.float32], texts: Sequence[str], precis
     )
 
 
-def check_steady(vectors: Callable[[Sequence[Sequence_]], NDArray[np.float32]], pieces: Sequence[Sequence_]) -> bool:
-    """Does a sequence have the same vector alone as among others, bit for bit, on this machine?"""
-    together = vectors(pieces)
-    return all(vectors([each]).tobytes() == row.tobytes() for each, row in zip(pieces, together, strict=True))
+def check_steady(
+    vectors: Callable[[Sequence[Sequence_]], NDArray[np.float32]],
+    pieces: Sequence[Sequence_],
+    company: Sequence[Sequence_] = (),
+) -> bool:
+    """Does a sequence have the same vector alone as among others, bit for bit, on this machine?
+
+    Args:
+        vectors: embeds sequences.
+        pieces: those that are embedded alone, too.
+        company: others.
+    """
+    together = vectors([*pieces, *company])
+    return all(vectors([each]).tobytes() == row.tobytes() for each, row in zip(pieces, together, strict=False))
