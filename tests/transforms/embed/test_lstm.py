@@ -1,5 +1,8 @@
 """The BiLSTM on a CPU: equal to torch's, and a text's bits are its own."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -72,6 +75,14 @@ def test_a_text_has_the_same_bits_in_any_company_on_any_number_of_threads(eight_
                 assert some.tobytes() == together[list(chosen)].tobytes()
     finally:
         torch.set_num_threads(threads)
+
+
+def test_batches_of_any_size_run_beside_one_another(rng):
+    encoder = CpuLstm(*network())
+    batches = [sentences_of(rng, [length] * (1 + 37 * number % 90)) for number, length in enumerate([9, 2, 14, 5] * 12)]
+    alone = [vectors_of(encoder, batch).tobytes() for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        assert [made.tobytes() for made in pool.map(partial(vectors_of, encoder), batches)] == alone
 
 
 def test_eight_bits_are_near(rng):

@@ -117,11 +117,14 @@ class Steps(NamedTuple):
 
     Attributes:
         offsets: (time + 1,) int64: the pieces of a step are the rows from its offset to the next.
-        rows: sentences.
     """
 
     offsets: NDArray[np.int64]
-    rows: int
+
+    @property
+    def rows(self) -> int:
+        """How many sentences there are: each has a first piece."""
+        return int(self.offsets[1])
 
     def counts(self) -> list[int]:
         """Give how many sentences each step has."""
@@ -155,7 +158,7 @@ def steps_of(lengths: NDArray[np.int64]) -> Steps:
         [0, 2, 3, 4]
     """
     counts = np.searchsorted(-lengths, -np.arange(lengths[0]), side="left")
-    return Steps(np.concatenate([[0], np.cumsum(counts)]), len(lengths))
+    return Steps(np.concatenate([[0], np.cumsum(counts)]))
 
 
 class _Product:
@@ -165,16 +168,14 @@ class _Product:
         # Packed for batches of some rows; for a single one oneDNN would choose other sums.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS) if has_onednn() else None  # noqa: SLF001
         self._weight = weight if self._packed is None else None
-        self._ones = np.ones(0, dtype=np.float32)
 
     def __call__(self, rows: Tensor) -> tuple[Floats, Floats]:
         """Give the product and what each of its rows has to be multiplied by."""
-        if len(rows) > len(self._ones):
-            self._ones = np.ones(len(rows), dtype=np.float32)
         if self._packed is None:
-            return functional.linear(rows, self._weight).numpy(), self._ones
-        made = torch.ops.mkldnn._linear_pointwise(rows, self._packed, None, "none", [], "")  # noqa: SLF001
-        return made.numpy(), self._ones
+            made = functional.linear(rows, self._weight)
+        else:
+            made = torch.ops.mkldnn._linear_pointwise(rows, self._packed, None, "none", [], "")  # noqa: SLF001
+        return made.numpy(), np.ones(len(rows), dtype=np.float32)
 
 
 class _EightBits:
