@@ -122,7 +122,8 @@ def bench_laser(texts: list[str], count: int, rounds: int) -> None:
     from laser_encoders.models import SentenceEncoder
 
     chosen = [texts[i] for i in np.random.default_rng(3).permutation(len(texts))[:count]]
-    few = chosen[:: count // 40 or 1]
+    every = count // 40 or 1
+    few = chosen[::every]
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = write_laser2(Path(folder), texts)
         gpu = torch.cuda.is_available()
@@ -137,7 +138,6 @@ def bench_laser(texts: list[str], count: int, rounds: int) -> None:
             f"(5 to 95 %: {np.percentile(pieces, 5):.0f} to {np.percentile(pieces, 95):.0f}), tokenizing included, "
             f"{torch.get_num_threads()} threads"
         )
-        every = count // 40 or 1
 
         def batched(tokens: int) -> Callable[[], Any]:
             def encode() -> Any:
@@ -146,15 +146,15 @@ def bench_laser(texts: list[str], count: int, rounds: int) -> None:
 
             return encode
 
-        variants = {f"laser_encoders, max_tokens={tokens}": batched(tokens) for tokens in (2000, 4000, 12000)}
-        variants |= {"ours": lambda: ours.encode(chosen), "ours, int8": lambda: small.encode(chosen)}
+        peers = {f"laser_encoders, max_tokens={tokens}": batched(tokens) for tokens in (2000, 4000, 12000)}
+        variants = peers | {"ours": lambda: ours.encode(chosen), "ours, int8": lambda: small.encode(chosen)}
         variants["pipeline"] = lambda: pipeline.encode_sentences(few, normalize_embeddings=True)
         ours.encode(few)
         small.encode(few)
         took_s, got = in_turns(rounds, variants)
-        for name in list(variants)[:3]:
+        for name in peers:
             print(f"    {name}: {count / took_s[name]:.1f} sentences/s")
-        best = min(list(variants)[:3], key=took_s.__getitem__)
+        best = min(peers, key=took_s.__getitem__)
         theirs_s, ours_s, small_s, default_s = (took_s[name] for name in (best, "ours", "ours, int8", "pipeline"))
         expected, vectors, rough, default = (got[name] for name in (best, "ours", "ours, int8", "pipeline"))
         expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)

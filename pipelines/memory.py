@@ -8,19 +8,17 @@ what goes through a shuffle, in threads of Beam's that come and go. `prepare` of
 import ctypes
 import sys
 
-_ARENAS, _TRIM_BYTES, _MAP_BYTES = 1, 32 << 20, 8 << 20
-"""Heaps of a process; free bytes at a heap's end that go back; sizes from which a block has pages of its own."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_GLIBC = {
+    "MALLOC_ARENA_MAX": (-8, 1),  # heaps of a process
+    "MALLOC_TRIM_THRESHOLD_": (-1, 32 << 20),  # free bytes at a heap's end that go back
+    "MALLOC_MMAP_THRESHOLD_": (-3, 8 << 20),  # bytes from which a block has pages of its own
+}
+"""Environment variable -> its number for mallopt (malloc.h), value."""
 
 
 def memory_settings() -> dict[str, str]:
     """Give the environment of a process that gives memory back."""
-    return {
-        "MALLOC_ARENA_MAX": str(_ARENAS),
-        "MALLOC_TRIM_THRESHOLD_": str(_TRIM_BYTES),
-        "MALLOC_MMAP_THRESHOLD_": str(_MAP_BYTES),
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-    }
+    return {name: str(value) for name, (_, value) in _GLIBC.items()} | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 def give_back_memory() -> None:
@@ -30,9 +28,5 @@ def give_back_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
-    for name, value in (
-        (_M_ARENA_MAX, _ARENAS),
-        (_M_TRIM_THRESHOLD, _TRIM_BYTES),
-        (_M_MMAP_THRESHOLD, _MAP_BYTES),
-    ):
-        mallopt(name, value)
+    for number, value in _GLIBC.values():
+        mallopt(number, value)

@@ -74,7 +74,7 @@ class LaserEncoder:
         self._numbers |= {"<s>": _BOS, "<pad>": PAD, "</s>": _EOS, "<unk>": _UNKNOWN}
         self.dimension = int(network.dimension)
         is_lstm = isinstance(network, LaserLstm)
-        self._scales_batches = self._precision == "int8" and not is_lstm
+        self._scales_batches = _scales_batches(network, self._precision)
         if isinstance(network, LaserTransformer):
             self._longest = min(self._longest, network.longest - 2)
         self._running = Running(
@@ -111,7 +111,7 @@ class LaserEncoder:
         files = find_files(model, settings.cache)
         with torch.device("meta"):
             network, _, _ = _network(files)
-        if settings.precision == "int8" and settings.vector_cache and isinstance(network, LaserTransformer):
+        if settings.vector_cache and _scales_batches(network, settings.precision):
             raise SettingsError(
                 "vector_cache does not go with precision int8 of a LASER3 model, which scales a batch as a whole: "
                 "a text's vector would depend on what it was first embedded with",
@@ -146,10 +146,7 @@ class LaserEncoder:
 
     @cached_property
     def is_steady(self) -> bool:
-        """Does a text have the same vector, bit for bit, in any company?
-
-        Not a transformer with int8: torch scales a batch of it as a whole.
-        """
+        """Does a text have the same vector, bit for bit, in any company?"""
         if self._scales_batches:
             return False
         numbers = sorted(number for number in self._numbers.values() if number > _UNKNOWN)[:97] or [_UNKNOWN]
@@ -163,6 +160,11 @@ class LaserEncoder:
 
         # Many short ones beside them: a product of a hundred rows may add up otherwise than one of ten.
         return check_steady(self.raw, probes((1, 2, 5, 6, 7, 12, 13, 19, 26)), probes((2, 3, 4) * 30))
+
+
+def _scales_batches(network: nn.Module, precision: str) -> bool:
+    """Does a vector depend on its batch? torch scales one as a whole in whole numbers; our own LSTM scales each row."""
+    return precision == "int8" and isinstance(network, LaserTransformer)
 
 
 def _placed(network: nn.Module, device: torch.device, precision: str) -> Forward:
